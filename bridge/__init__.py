@@ -1,0 +1,1 @@
+"""What both doors share: the model, the store, the pipeline, the carriers, and the command."""

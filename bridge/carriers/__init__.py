@@ -1,0 +1,1 @@
+"""The upstream systems that carry texts to phones, one file each."""

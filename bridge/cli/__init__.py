@@ -1,0 +1,1 @@
+"""The command ``smsbridge``: one module per noun."""

@@ -1,0 +1,144 @@
+"""``smsbridge init``: a first configuration, and its database."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge import config
+from bridge.cli.context import Context, command
+from bridge.cli.options import PLAIN
+from bridge.model.errors import Conflict, NotFound
+from bridge.store import schema
+from bridge.store.engine import Store
+
+app = typer.Typer(**PLAIN)
+
+_VARIABLE = "SMSBRIDGE_CONFIG"
+
+TEMPLATE = """\
+# The configuration of smsbridge. Paths count from this file's folder. Every key may also come from the
+# environment: SMSBRIDGE_DATABASE, SMSBRIDGE_SMTP__LISTEN. After a change: smsbridge check, and a restart.
+
+# Where texts are kept: a file, or for several machines postgresql://user@host/name.
+database = "sqlite:///bridge.db"
+
+# Where clients reach the HTTP port, as it is written in links.
+public_url = "http://127.0.0.1:8080"
+
+# The country in which numbers without a country code are dialled, for accounts that name none.
+default_region = "IL"
+
+[smtp]
+# Where mail comes in, host:port; port 0 takes any free one. For other machines: "0.0.0.0:25".
+listen = ["127.0.0.1:8025"]
+
+# Mail to NUMBER@ one of these domains becomes a text; mail to any other domain is refused.
+domains = ["sms.example.com"]
+
+# Relays whose word on the sender is believed: their mail may send for the mailboxes that are allowed.
+trusted_networks = ["127.0.0.0/8", "::1"]
+
+# A text that takes more parts than this is refused.
+max_parts = 10
+
+[http]
+# Where HTTP comes in: /health/live, /health/ready, /metrics, and the console.
+listen = "127.0.0.1:8080"
+
+# true: /console shows the texts, to everybody who can reach the port.
+console = false
+
+[carriers.sandbox]
+# A carrier for trying out: it sends nothing, and writes a line for each text that a phone would get.
+kind = "sandbox"
+
+# The file of these lines, as JSON.
+outbox = "outbox.jsonl"
+
+# Which carriers a text may take, in the order in which they are tried. Without it: all, in their order.
+# [[routes]]
+# carriers = ["sandbox"]
+
+[dispatch]
+# false: texts are taken and kept, and none is sent.
+enabled = true
+
+# A text that could not be sent by then expires.
+lifetime = "24h"
+
+[log]
+# The least level that is written to stderr: debug, info, warning or error.
+level = "info"
+
+# auto writes text on a terminal and JSON elsewhere; or json, or text.
+form = "auto"
+"""
+
+_PRIVATE = 0o077
+"""The file will hold passwords of carriers, the database holds texts: both are for their owner only."""
+
+
+@command(app)
+def init(
+    context: Context,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="D", help="Where to put them; it is made if it is missing.")
+    ] = None,
+) -> None:
+    """Write a configuration with a comment to every line, and make its database.
+
+    The file is ./bridge.toml, or the one that --config names. It is never overwritten.
+    """
+    path = _place(context, folder)
+    before = os.umask(_PRIVATE)
+    try:
+        _write(path)
+        try:
+            after = _make_database(path)
+        except BaseException:
+            path.unlink()
+            raise
+    finally:
+        os.umask(before)
+    named = "" if path == Path(config.DEFAULT_FILE) else f" --config {shlex.quote(str(path))}"
+    context.show(
+        {"config": str(path), "schema": after},
+        f"made {path} and its database. Next, with a name and an address of your own:",
+        f"  smsbridge{named} account add demo --credit 100",
+        f"  smsbridge{named} mailbox allow demo you@example.com",
+        f"  smsbridge{named} serve",
+    )
+
+
+def _place(context: Context, folder: Path | None) -> Path:
+    named = context.options.config
+    if folder is None and named is None:
+        # The file that every other command would ask for.
+        named = os.environ.get(_VARIABLE)
+    return (folder or Path()) / (named or config.DEFAULT_FILE)
+
+
+def _write(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError as error:
+        reason = f"{path} is there already, and stays as it is; name another place with --dir"
+        raise Conflict(reason) from error
+    except OSError as error:
+        reason = f"{path}: cannot be written: {error.strerror or error}"
+        raise NotFound(reason) from error
+
+
+def _make_database(path: Path) -> str:
+    store = Store(config.load(path).database.get_secret_value())
+    try:
+        return schema.migrate(store)[1]
+    finally:
+        store.close()

@@ -1,0 +1,221 @@
+"""``smsbridge message``: what was taken, and what became of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bridge.cli.context import Context, cell, command, iso
+from bridge.cli.options import noun
+from bridge.model.message import recipient_id, split_recipient_id
+from bridge.model.state import MOVES, State
+from bridge.store import events, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.cli.context import Session
+    from bridge.store.messages import Addressed, Kept, Move
+
+app = noun("What was taken, and what became of it.")
+
+_SETTLED = sorted(MOVES[State.UNKNOWN] - {State.QUEUED})
+_SHOWN_NUMBERS = 3
+
+
+def _state(written: str) -> State:
+    return _one_of(written, list(State))
+
+
+def _settled(written: str) -> State:
+    return _one_of(written, _SETTLED)
+
+
+def _one_of(written: str, allowed: list[State]) -> State:
+    if written not in allowed:
+        message = f"{written!r}: write one of {', '.join(allowed)}"
+        raise typer.BadParameter(message)
+    return State(written)
+
+
+MessageId = Annotated[str, typer.Argument(metavar="ID", help="The id of a message.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a message, or of one of its recipients: MESSAGE-1.")]
+
+
+@command(app, "list")
+def list_newest(
+    context: Context,
+    account: Annotated[str | None, typer.Option("--account", metavar="A", help="Only this account's.")] = None,
+    state: Annotated[
+        State | None, typer.Option("--state", metavar="S", parser=_state, help="Only those in this state.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 50,
+) -> None:
+    """List messages, the newest first."""
+    with context.reading() as session:
+        only = session.account(account).id if account is not None else None
+        found = messages.newest(session.connection, account_id=only, state=state, limit=limit)
+    if context.options.json:
+        context.show([_listed(message) for message in found])
+        return
+    context.table(
+        [_listed(message) | {"to": _numbers(message), "parts": message.parts} for message in found],
+        "id",
+        "created_at",
+        "account",
+        "door",
+        "state",
+        "parts",
+        "to",
+        empty="no messages",
+    )
+
+
+@command(app)
+def show(context: Context, message_id: MessageId) -> None:
+    """Show a message with its text, its recipients, and all that happened to them."""
+    with context.reading() as session:
+        message = messages.find(session.connection, message_id)
+        happened = [
+            {
+                "at": iso(event["created_at"]),
+                "kind": event["kind"],
+                "recipient": event["position"],
+                "data": event["data"],
+            }
+            for event in events.of_message(session.connection, message_id)
+        ]
+    told = _listed(message) | {
+        "origin": message.origin,
+        "sender": message.sender,
+        "text": message.text,
+        "encoding": message.encoding,
+        "parts": message.parts,
+        "priority": message.priority,
+        "reference": message.reference,
+        "proof": message.proof,
+        "expires_at": iso(message.expires_at),
+    }
+    if context.options.json:
+        told["recipients"] = [_addressed(message, one) for one in message.recipients]
+        context.show(told | {"events": happened})
+        return
+    names = ("id", "account", "door", "origin", "proof", "sender", "state", "created_at", "expires_at", "encoding")
+    context.show(None, *(f"{name.replace('_', ' '):<11} {cell(told[name] or None)}" for name in names))
+    context.show(None, f"{'parts':<11} {message.parts}", "", *(f"  {line}" for line in message.text.split("\n")), "")
+    context.table(
+        [_addressed(message, one) for one in message.recipients],
+        "id",
+        "number",
+        "state",
+        "attempts",
+        "carrier",
+        "carrier_id",
+        "reason",
+        empty="no recipients",
+    )
+    context.show(None, "")
+    context.table(
+        [event | {"data": _pairs(event["data"])} for event in happened],
+        "at",
+        "recipient",
+        "kind",
+        "data",
+        empty="nothing happened to it yet",
+    )
+
+
+@command(app)
+def cancel(context: Context, which: Id) -> None:
+    """Cancel what has not left yet."""
+    _move(context, which, messages.cancel)
+
+
+@command(app)
+def retry(context: Context, which: Id) -> None:
+    """Send again what is in the state unknown. A phone that got the text already gets it twice."""
+    _move(context, which, messages.retry)
+
+
+@command(app)
+def settle(
+    context: Context,
+    which: Id,
+    state: Annotated[State, typer.Option("--state", metavar="S", parser=_settled, help=f"{', '.join(_SETTLED)}.")],
+) -> None:
+    """Say what became of texts in the state unknown."""
+    _move(context, which, partial(messages.settle, state=state))
+
+
+def _move(context: Context, which: str, change: Callable[..., list[Move]]) -> None:
+    with context.writing() as session:
+        message_id, position = _split(session, which)
+        moves = change(session.connection, message_id, position, now=session.now)
+    rows = [
+        {
+            "id": recipient_id(message_id, move.position),
+            "number": move.number,
+            "before": move.before,
+            "state": move.after,
+        }
+        for move in moves
+    ]
+    context.table(rows, "id", "number", "before", "state", empty="")
+
+
+def _split(session: Session, which: str) -> tuple[str, int | None]:
+    """Tell a message's id from that of one of its recipients. Raises :exc:`~bridge.model.errors.NotFound`."""
+    try:
+        return split_recipient_id(which)
+    except ValueError:
+        return messages.find(session.connection, which).id, None
+
+
+def _listed(message: Kept) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "account": message.account,
+        "door": message.door,
+        "state": message.state,
+        "created_at": iso(message.created_at),
+        "recipients": [
+            {
+                "number": one.number,
+                "state": one.state,
+                "parts": one.parts,
+                "carrier": one.carrier,
+                "carrier_id": one.carrier_id,
+            }
+            for one in message.recipients
+        ],
+    }
+
+
+def _addressed(message: Kept, one: Addressed) -> dict[str, Any]:
+    return {
+        "id": recipient_id(message.id, one.position),
+        "number": one.number,
+        "state": one.state,
+        "parts": one.parts,
+        "carrier": one.carrier,
+        "carrier_id": one.carrier_id,
+        "attempts": one.attempts,
+        "in_doubt": one.in_doubt,
+        "reason": one.reason,
+        "raw": one.raw,
+        "due_at": iso(one.due_at),
+        "expires_at": iso(one.expires_at),
+        "updated_at": iso(one.updated_at),
+    }
+
+
+def _numbers(message: Kept) -> str:
+    shown = ", ".join(one.number for one in message.recipients[:_SHOWN_NUMBERS])
+    rest = len(message.recipients) - _SHOWN_NUMBERS
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _pairs(data: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in data.items() if value is not None and value != "")

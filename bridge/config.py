@@ -1,0 +1,254 @@
+"""Settings: one frozen object, from bridge.toml and the environment, all right or refused with all that is wrong.
+
+Every key may also come from the environment: ``SMSBRIDGE_SMTP__LISTEN`` is ``listen`` in ``[smtp]``. A value there is
+written as in TOML (``["a", "b"]``, ``5``, ``true``), or plainly where it is a string. Relative paths count from the
+folder of the configuration file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model
+
+from bridge import doors
+from bridge.carriers.base import CarrierSettings
+from bridge.carriers.registry import KINDS
+from bridge.fields import Region, Section, Span
+from bridge.model.errors import ConfigError
+from bridge.pipeline.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEFAULT_FILE = "bridge.toml"
+_PREFIX = "SMSBRIDGE_"
+_FILE_VARIABLE = "SMSBRIDGE_CONFIG"
+
+
+class DispatchSettings(Section):
+    """How texts leave."""
+
+    enabled: bool = Field(default=True, description="off: texts are taken and kept, and none is sent")
+    lease: Span = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(seconds=1),
+        description="how long a text whose process died waits before it is taken over",
+    )
+    batch: int = Field(default=200, ge=1, le=10_000, description="texts claimed at once, at most")
+    lifetime: Span = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="a text not sent by then expires"
+    )
+    first_retry: Span = Field(
+        default=timedelta(seconds=5),
+        gt=timedelta(0),
+        description="wait before the second try of a deferred text",
+    )
+    longest_retry: Span = Field(
+        default=timedelta(minutes=15), gt=timedelta(0), description="longest wait between two tries"
+    )
+
+
+class LogSettings(Section):
+    """What goes to stderr."""
+
+    level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="least level that is written"
+    )
+    form: str = Field(
+        default="auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, else JSON"
+    )
+
+
+class RouteSettings(Section):
+    """A way out."""
+
+    name: str | None = Field(
+        default=None, pattern="^[A-Za-z0-9_-]{1,40}$", description="its name; default: its place"
+    )
+    carriers: tuple[str, ...] = Field(min_length=1, description="in the order in which they are tried")
+
+
+class BaseSettings(Section):
+    """The keys outside the doors' own tables."""
+
+    database: SecretStr = Field(
+        default=SecretStr("sqlite:///bridge.db"), description="sqlite:///file or postgresql://user@host/name"
+    )
+    public_url: str = Field(
+        default="", pattern="^(https?://[^/].*)?$", description="where clients reach the HTTP port"
+    )
+    default_region: Region | None = Field(
+        default=None, description="country of numbers written without one, for accounts that name none"
+    )
+    carriers: dict[str, Any] = Field(
+        default_factory=dict, description="[carriers.NAME]: one table per carrier"
+    )
+    routes: tuple[RouteSettings, ...] = Field(
+        default=(), description="[[routes]]: default is all carriers in order"
+    )
+    dispatch: DispatchSettings = DispatchSettings()
+    log: LogSettings = LogSettings()
+
+    def door(self, name: str) -> Any:
+        """Return the settings of a door."""
+        return getattr(self, name)
+
+    def ways(self) -> tuple[Route, ...]:
+        """Return the routes; where none is configured, one with all the carriers in their order."""
+        if not self.routes:
+            return (Route(name="1", carriers=tuple(self.carriers)),) if self.carriers else ()
+        return tuple(
+            Route(name=route.name or str(place), carriers=route.carriers)
+            for place, route in enumerate(self.routes, start=1)
+        )
+
+
+def model() -> type[BaseSettings]:
+    """Return the settings' model with a table for each door that is installed."""
+    tables: dict[str, Any] = {
+        name: (kind.settings, Field(default_factory=kind.settings)) for name, kind in doors.kinds().items()
+    }
+    return create_model("Settings", __base__=BaseSettings, **tables)
+
+
+def find_file(given: str | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the configuration file: the one given, the environment's, or bridge.toml here if it exists.
+
+    Raises :exc:`ConfigError` for a file that was named and is not there, and when there is nothing at all to go by.
+    """
+    named = given or environment.get(_FILE_VARIABLE)
+    path = Path(named or DEFAULT_FILE)
+    if path.is_file():
+        return path
+    if named is None and any(name.startswith(_PREFIX) for name in environment):
+        return None
+    reason = f"{path}: no such file; make one with: smsbridge init"
+    raise ConfigError(reason)
+
+
+def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> BaseSettings:
+    """Read the settings. Raises :exc:`ConfigError` with every problem, each with its place and what is allowed."""
+    raw = _read(path) if path is not None else {}
+    _overlay(raw, environment)
+    problems = []
+    carriers = raw.get("carriers", {})
+    made: dict[str, CarrierSettings] = {}
+    if isinstance(carriers, dict):
+        for name, table in carriers.items():
+            problems += _carrier(name, table, made)
+        raw["carriers"] = made
+    settings_model = model()
+    try:
+        settings = settings_model.model_validate(raw)
+    except ValidationError as error:
+        problems += list(_explain(error, settings_model, ()))
+    problems += _dangling(raw, carriers if isinstance(carriers, dict) else {})
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        reason = f"{path or 'environment'}: {count} in the configuration"
+        raise ConfigError(reason, tuple(problems))
+    return _anchor(settings, path.resolve().parent if path is not None else Path.cwd())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = f"{path}: cannot be read: {error.strerror or error}"
+        raise ConfigError(reason) from error
+    except UnicodeDecodeError as error:
+        reason = f"{path}: not UTF-8"
+        raise ConfigError(reason) from error
+    except tomllib.TOMLDecodeError as error:
+        reason = f"{path}: not TOML: {error}"
+        raise ConfigError(reason) from error
+
+
+def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, value in environment.items():
+        if not name.startswith(_PREFIX) or name == _FILE_VARIABLE:
+            continue
+        *tables, key = name.removeprefix(_PREFIX).lower().split("__")
+        place = raw
+        for table in tables:
+            inner = place.setdefault(table, {})
+            if not isinstance(inner, dict):
+                inner = place[table] = {}
+            place = inner
+        place[key] = _value(value)
+
+
+def _value(written: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {written}")["value"] if "\n" not in written else written
+    except tomllib.TOMLDecodeError:
+        return written
+
+
+def _carrier(name: str, table: Any, made: dict[str, CarrierSettings]) -> Iterator[str]:
+    place = ("carriers", name)
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        yield f"{'.'.join((*place, 'kind'))}: required; one of {', '.join(sorted(KINDS))}"
+        return
+    settings_model = KINDS[kind][0]
+    try:
+        made[name] = settings_model.model_validate(table)
+    except ValidationError as error:
+        yield from _explain(error, settings_model, place)
+
+
+def _explain(error: ValidationError, root: type[BaseModel], place: tuple[str, ...]) -> Iterator[str]:
+    for problem in error.errors(include_input=False, include_url=False):
+        where = [str(step) for step in problem["loc"]]
+        said = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = sorted(_fields(root, where[:-1]))
+            near = difflib.get_close_matches(where[-1], known, n=1)
+            said = f"unknown key{f' (did you mean {near[0]}?)' if near else ''}; allowed: {', '.join(known)}"
+        yield f"{'.'.join((*place, *where))}: {said}"
+
+
+def _fields(root: type[BaseModel], steps: list[str]) -> set[str]:
+    """Return the keys a table may have; ``steps`` lead to it from the root."""
+    for step in steps:
+        field = root.model_fields.get(step)
+        inner = field.annotation if field is not None else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            root = inner
+        elif step == "routes":
+            root = RouteSettings
+    return set(root.model_fields)
+
+
+def _dangling(raw: Mapping[str, Any], carriers: Mapping[str, Any]) -> Iterator[str]:
+    routes = raw.get("routes", [])
+    names: set[str] = set()
+    for index, route in enumerate(routes if isinstance(routes, list | tuple) else []):
+        if not isinstance(route, dict):
+            continue
+        named = route.get("carriers", [])
+        for carrier in named if isinstance(named, list | tuple) else []:
+            if carrier not in carriers:
+                yield f"routes.{index}.carriers: {carrier!r} is not configured; there is {', '.join(carriers) or 'none'}"
+        name = str(route.get("name") or index + 1)
+        if name in names:
+            yield f"routes.{index}.name: {name!r} is taken by another route"
+        names.add(name)
+
+
+def _anchor(settings: BaseSettings, folder: Path) -> BaseSettings:
+    """Make relative paths count from ``folder``."""
+    database = settings.database.get_secret_value()
+    scheme, separator, file = database.partition(":///")
+    update: dict[str, Any] = {}
+    if separator and scheme == "sqlite" and file and file != ":memory:":
+        update["database"] = SecretStr(f"{scheme}:///{folder / file}")
+    update["carriers"] = {name: carrier.anchored(folder) for name, carrier in settings.carriers.items()}
+    return settings.model_copy(update=update)

@@ -1,0 +1,1 @@
+"""The one way of a text: accept, commit, dispatch, report."""

@@ -1,0 +1,243 @@
+"""The one writer: a thread that puts all waiting work into one transaction, then answers each.
+
+Submissions and other changes (claims, outcomes, reports) wait in one line. The thread takes all that wait,
+runs them in ONE transaction, and answers after its commit; while that commit is on its way to the disk, the
+next ones gather. So the cost of a commit is shared by as many as are there, and nobody waits for a timer.
+
+Each submission succeeds or fails alone: when a shared transaction breaks, it is rolled back and each is tried
+in a transaction of its own. A database that cannot be written fails them all at once, and no sender is told
+otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bridge.model.errors import BridgeError, InternalError, Stopping, StoreUnavailable
+from bridge.model.message import Receipt, recipient_id
+from bridge.store import submissions
+from bridge.store.engine import DatabaseError
+from bridge.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.model.message import Message, Recipient, Result
+    from bridge.pipeline.accept import Plan
+    from bridge.store.engine import Connection, Store
+
+T = TypeVar("T")
+
+_log = get_logger(__name__)
+
+_MOST_ROWS = 20_000
+"""Recipients in one transaction, at most by one submission more: bounds its time and memory."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[T]):
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[T]
+    weight: int
+
+
+@dataclass(slots=True, eq=False)
+class _Submit(_Job[Receipt]):
+    plan: Plan
+
+
+@dataclass(slots=True, eq=False)
+class _Change(_Job[Any]):
+    change: Callable[[Connection], Any]
+
+
+class Writer:
+    """The thread that owns all writing of this process.
+
+    ``on_commit`` is called in the thread after a commit that queued new texts.
+    """
+
+    def __init__(self, store: Store, *, on_commit: Callable[[], None] | None = None) -> None:
+        """Prepare; :meth:`start` begins."""
+        self._store = store
+        self._waiting: deque[_Submit | _Change] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._trouble: StoreUnavailable | None = None
+        self.on_commit = on_commit
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        """Why the last transaction failed, or None when it did not."""
+        return self._trouble
+
+    def submit(self, plan: Plan) -> asyncio.Future[Receipt]:
+        """Commit a plan. The future gives the receipt once it is durable.
+
+        It raises :exc:`StoreUnavailable` or another :exc:`Trouble`; then nothing of the plan is kept, unless
+        the database went away in the middle of its commit, in which case the plan's keys find it again.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Submit(loop=loop, future=loop.create_future(), weight=len(plan.recipients), plan=plan)
+        self._put(job)
+        return job.future
+
+    def run(self, change: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Run a change in the next transaction; the future gives its result once that is durable.
+
+        The change may be run twice, in another transaction, when the first was rolled back for somebody
+        else's fault: it must do nothing but use its connection.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Change(loop=loop, future=loop.create_future(), weight=1, change=change)
+        self._put(job)
+        return job.future
+
+    async def stop(self) -> None:
+        """Finish all that waits, then end the thread. What comes later is refused with :exc:`Stopping`."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def _put(self, job: _Submit | _Change) -> None:
+        with self._wake:
+            if self._closing:
+                reason = "the bridge is stopping"
+                raise Stopping(reason)
+            self._waiting.append(job)
+            self._wake.notify()
+
+    def _run(self) -> None:
+        while jobs := self._next():
+            try:
+                answers = self._commit(jobs)
+            except Exception as error:  # noqa: BLE001 - a bug must not end the thread that all writing hangs on
+                _log.exception("writer failed")
+                trouble = InternalError("internal error")
+                trouble.__cause__ = error
+                answers = [(job, None, trouble) for job in jobs]
+            _answer(answers)
+
+    def _next(self) -> list[_Submit | _Change]:
+        with self._wake:
+            while not self._waiting and not self._closing:
+                self._wake.wait()
+            jobs: list[_Submit | _Change] = []
+            weight = 0
+            while self._waiting and weight <= _MOST_ROWS:
+                job = self._waiting.popleft()
+                weight += job.weight
+                jobs.append(job)
+            return jobs
+
+    def _commit(self, jobs: list[_Submit | _Change], *, again: bool = False) -> list[_Answer]:
+        try:
+            answers = self._transaction(jobs)
+        except StoreUnavailable as error:
+            self._note(error)
+            return [(job, None, error) for job in jobs]
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one of the jobs
+            if len(jobs) > 1:
+                return [answer for job in jobs for answer in self._commit([job])]
+            if not again and isinstance(error, DatabaseError):
+                return self._commit(jobs, again=True)  # another process took the key, and has it now
+            return [(jobs[0], None, _own_trouble(error))]
+        self._note(None)
+        if self.on_commit is not None and any(isinstance(job, _Submit) for job in jobs):
+            self.on_commit()
+        return answers
+
+    def _transaction(self, jobs: list[_Submit | _Change]) -> list[_Answer]:
+        submits = [job for job in jobs if isinstance(job, _Submit)]
+        with self._store.write() as connection:
+            receipts = take(connection, [job.plan for job in submits]) if submits else []
+            changed: list[_Answer] = [(job, job.change(connection), None) for job in jobs if isinstance(job, _Change)]
+        return [*((job, receipt, None) for job, receipt in zip(submits, receipts, strict=True)), *changed]
+
+    def _note(self, trouble: StoreUnavailable | None) -> None:
+        if trouble is not None and (self._trouble is None or self._trouble.code != trouble.code):
+            _log.error("store failed", code=trouble.code, reason=trouble.reason)
+        elif trouble is None and self._trouble is not None:
+            _log.info("store recovered")
+        self._trouble = trouble
+
+
+_Answer = tuple["_Submit | _Change", Any, "BaseException | None"]
+
+
+def take(connection: Connection, plans: Sequence[Plan]) -> list[Receipt]:
+    """Insert what of the plans was not taken before, in the caller's transaction. Returns a receipt for each."""
+    keys = [(plan.message.account_id, one.key) for plan in plans for one in plan.recipients if one.key is not None]
+    taken = submissions.taken(connection, keys)
+    rows: list[tuple[Message, Sequence[Recipient]]] = []
+    receipts = []
+    for plan in plans:
+        account = plan.message.account_id
+        before: dict[str, str] = {}
+        new = []
+        for one in plan.recipients:
+            if one.key is not None and (earlier := taken.get((account, one.key))) is not None:
+                before[one.id] = recipient_id(*earlier)
+                continue
+            new.append(one)
+            if one.key is not None:
+                taken[account, one.key] = (one.message_id, one.position)
+        if new:
+            rows.append((plan.message, new))
+        receipts.append(_receipt(plan, before, anything_new=bool(new)))
+    submissions.insert(connection, rows)
+    return receipts
+
+
+def _receipt(plan: Plan, before: dict[str, str], *, anything_new: bool) -> Receipt:
+    if not before:
+        return Receipt(message_id=plan.message.id, results=plan.results)
+    results: list[Result] = [
+        replace(result, recipient_id=before[result.recipient_id], duplicate=True)
+        if result.recipient_id in before
+        else result
+        for result in plan.results
+    ]
+    message_id = plan.message.id if anything_new else next(iter(before.values())).rpartition("-")[0]
+    return Receipt(message_id=message_id, results=tuple(results))
+
+
+def _own_trouble(error: Exception) -> Exception:
+    if isinstance(error, BridgeError):
+        return error
+    _log.error("transaction failed", exc_info=error)
+    trouble = InternalError("internal error")
+    trouble.__cause__ = error
+    return trouble
+
+
+def _answer(answers: list[_Answer]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
+    for answer in answers:
+        by_loop.setdefault(answer[0].loop, []).append(answer)
+    for loop, own in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, own)
+        except RuntimeError:  # that loop is closed: nobody waits there any more
+            _log.warning("answers without a listener", count=len(own))
+
+
+def _settle(answers: list[_Answer]) -> None:
+    for job, result, error in answers:
+        if job.future.done():  # its waiter was cancelled: a client hung up before its answer
+            continue
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)

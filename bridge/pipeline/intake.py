@@ -1,0 +1,87 @@
+"""The one way in: what a door does with a submission."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.clock import system_clock
+from bridge.model.errors import AccountDisabled, BridgeError, StoreUnavailable
+from bridge.pipeline.accept import accept
+from bridge.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from bridge.clock import Clock
+    from bridge.model.errors import Refusal
+    from bridge.model.message import Receipt, Submission
+    from bridge.pipeline.accept import Plan, Rules
+    from bridge.pipeline.commit import Writer
+    from bridge.pipeline.snapshot import Snapshot
+    from bridge.telemetry import Metrics
+
+_log = get_logger(__name__)
+
+
+class Intake:
+    """Takes submissions from the doors: asks the rules, commits, answers. ``snapshot`` is who may send."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        snapshot: Snapshot,
+        rules: Rules,
+        metrics: Metrics,
+        clock: Clock = system_clock,
+    ) -> None:
+        """Put the parts together."""
+        self._writer = writer
+        self.snapshot = snapshot
+        self.rules = rules
+        self._metrics = metrics
+        self._clock = clock
+
+    def plan(self, submission: Submission) -> Plan:
+        """Return what would be committed. Raises a :exc:`~bridge.model.errors.Refusal`."""
+        return accept(submission, directory=self.snapshot.directory, rules=self.rules, now=self._clock())
+
+    async def submit(self, submission: Submission) -> Receipt:
+        """Take a submission; when this returns, it survives any crash.
+
+        Raises a :exc:`~bridge.model.errors.Refusal` when none of it may be sent, a
+        :exc:`~bridge.model.errors.Trouble` when we cannot take it now.
+        """
+        began = self._clock()
+        door = submission.door
+        try:
+            receipt = await self._writer.submit(await self._plan(submission))
+        except StoreUnavailable:
+            self._metrics.refused.labels(door, StoreUnavailable.code).inc()
+            raise
+        except BridgeError as error:
+            self.refused(door, error)
+            raise
+        fresh = sum(not result.duplicate for result in receipt.results)
+        self._metrics.accepted.labels(door).inc(fresh)
+        if fresh < len(receipt.results):
+            self._metrics.duplicates.labels(door).inc(len(receipt.results) - fresh)
+        self._metrics.accept_seconds.labels(door).observe((self._clock() - began).total_seconds())
+        _log.info(
+            "accepted",
+            id=receipt.message_id,
+            account=submission.account_id,
+            door=door,
+            recipients=len(receipt.results),
+            duplicates=len(receipt.results) - fresh,
+        )
+        return receipt
+
+    async def _plan(self, submission: Submission) -> Plan:
+        try:
+            return self.plan(submission)
+        except AccountDisabled:  # or made, or switched on, after the snapshot was taken
+            await self.snapshot.renew()
+            return self.plan(submission)
+
+    def refused(self, door: str, error: Refusal | BridgeError) -> None:
+        """Count what a door refused by itself, before there was a submission."""
+        self._metrics.refused.labels(door, error.code).inc()

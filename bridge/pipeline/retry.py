@@ -1,0 +1,36 @@
+"""When a text that surely was not sent is tried again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+_MAX_DOUBLINGS = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """Waits that double from ``first`` up to ``ceiling``, each cut by up to ``jitter`` of itself."""
+
+    first: timedelta = timedelta(seconds=5)
+    ceiling: timedelta = timedelta(minutes=15)
+    jitter: float = 0.25
+
+    def wait(self, rounds: int, chance: float, asked: timedelta | None = None) -> timedelta:
+        """Return the wait after ``rounds`` (from 1) rounds of tries; ``chance`` is uniform in [0, 1).
+
+        A carrier that asked for a longer wait gets it, even past the ceiling; one that asked for less does
+        not.
+        """
+        doublings: int = 2 ** min(rounds - 1, _MAX_DOUBLINGS)
+        grown = min(self.ceiling, self.first * doublings)
+        own = grown * (1 - self.jitter * chance)
+        return own if asked is None else max(own, asked)
+
+
+def due(*, now: int, wait: timedelta, expires_at: int) -> int:
+    """Return when to try again, in milliseconds.
+
+    Never past the end of the lifetime, where the text expires on time.
+    """
+    return min(now + int(wait.total_seconds() * 1000), expires_at)

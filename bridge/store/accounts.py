@@ -1,0 +1,158 @@
+"""Accounts, their mailboxes and keys; and the snapshot of them that the rules are asked of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bridge.model.account import Account, Directory, Mailbox
+from bridge.model.errors import Conflict, NotFound
+from bridge.store.tables import accounts, directory_revision, keys, mailboxes
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """A login of an account: ``kind`` is ``password`` or ``token``. The secret itself is never read back."""
+
+    id: int
+    account_id: int
+    user: str
+    kind: str
+    created_at: int
+    revoked_at: int | None
+
+
+def add_account(connection: Connection, name: str, *, region: str | None, now: int) -> Account:
+    """Make an account. Raises :exc:`Conflict` when the name is taken."""
+    if connection.scalar(select(accounts.c.id).where(accounts.c.name == name)) is not None:
+        reason = f"account {name} exists already"
+        raise Conflict(reason)
+    made = connection.execute(
+        insert(accounts).values(name=name, region=region, enabled=True, created_at=now).returning(accounts.c.id)
+    ).scalar_one()
+    _changed(connection)
+    return Account(id=made, name=name, region=region)
+
+
+def find_account(connection: Connection, name: str) -> Account:
+    """Return an account by name. Raises :exc:`NotFound`."""
+    row = connection.execute(select(accounts).where(accounts.c.name == name)).one_or_none()
+    if row is None:
+        reason = f"no account is named {name}"
+        raise NotFound(reason)
+    return Account(id=row.id, name=row.name, region=row.region, enabled=row.enabled)
+
+
+def list_accounts(connection: Connection) -> list[Account]:
+    """Return all accounts, by name."""
+    rows = connection.execute(select(accounts).order_by(accounts.c.name))
+    return [Account(id=row.id, name=row.name, region=row.region, enabled=row.enabled) for row in rows]
+
+
+def set_enabled(connection: Connection, account_id: int, *, enabled: bool) -> None:
+    """Switch an account on or off. What it has queued already still goes out."""
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(enabled=enabled))
+    _changed(connection)
+
+
+def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now: int) -> bool:
+    """Let a mailbox (or ``@domain``, in normal form) send for an account.
+
+    Returns False when it could already.
+
+    Raises :exc:`Conflict` when it sends for another account: a mail has to be charged to one.
+    """
+    holder = connection.execute(
+        select(mailboxes.c.account_id, accounts.c.name)
+        .join(accounts, accounts.c.id == mailboxes.c.account_id)
+        .where(mailboxes.c.pattern == pattern)
+    ).one_or_none()
+    if holder is not None:
+        if holder.account_id != account_id:
+            reason = f"{pattern} sends for account {holder.name} already; revoke it there first"
+            raise Conflict(reason)
+        return False
+    connection.execute(insert(mailboxes).values(account_id=account_id, pattern=pattern, created_at=now))
+    _changed(connection)
+    return True
+
+
+def revoke_mailbox(connection: Connection, account_id: int, pattern: str) -> None:
+    """Undo :func:`allow_mailbox`. Raises :exc:`NotFound`."""
+    gone = connection.execute(
+        delete(mailboxes).where(mailboxes.c.account_id == account_id, mailboxes.c.pattern == pattern)
+    )
+    if not gone.rowcount:
+        reason = f"{pattern} is not among the account's mailboxes"
+        raise NotFound(reason)
+    _changed(connection)
+
+
+def list_mailboxes(connection: Connection, account_id: int | None = None) -> list[Mailbox]:
+    """Return the mailboxes of one account or of all, by pattern."""
+    query = select(mailboxes.c.pattern, mailboxes.c.account_id).order_by(mailboxes.c.pattern)
+    if account_id is not None:
+        query = query.where(mailboxes.c.account_id == account_id)
+    return [Mailbox(pattern=row.pattern, account_id=row.account_id) for row in connection.execute(query)]
+
+
+def add_key(connection: Connection, account_id: int, *, user: str, kind: str, secret: str, now: int) -> Key:
+    """Keep a login: ``secret`` is already a hash. Raises :exc:`Conflict` when the user name was ever used."""
+    try:
+        made = connection.execute(
+            insert(keys)
+            .values(account_id=account_id, user_name=user, kind=kind, secret=secret, created_at=now)
+            .returning(keys.c.id)
+        ).scalar_one()
+    except IntegrityError as error:
+        reason = f"user {user} exists already, or was revoked; take another name"
+        raise Conflict(reason) from error
+    return Key(id=made, account_id=account_id, user=user, kind=kind, created_at=now, revoked_at=None)
+
+
+def list_keys(connection: Connection, account_id: int) -> list[Key]:
+    """Return the logins of an account, revoked ones too, by user name."""
+    rows = connection.execute(select(keys).where(keys.c.account_id == account_id).order_by(keys.c.user_name))
+    return [
+        Key(
+            id=row.id,
+            account_id=row.account_id,
+            user=row.user_name,
+            kind=row.kind,
+            created_at=row.created_at,
+            revoked_at=row.revoked_at,
+        )
+        for row in rows
+    ]
+
+
+def revoke_key(connection: Connection, account_id: int, user: str, *, now: int) -> None:
+    """End a login for good. Raises :exc:`NotFound` when there is none in force under that name."""
+    gone = connection.execute(
+        update(keys)
+        .where(keys.c.account_id == account_id, keys.c.user_name == user, keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    if not gone.rowcount:
+        reason = f"the account has no key in force for user {user}"
+        raise NotFound(reason)
+
+
+def revision(connection: Connection) -> int:
+    """Return the number of changes made to accounts and mailboxes so far."""
+    return int(connection.execute(select(directory_revision.c.revision)).scalar_one())
+
+
+def directory(connection: Connection) -> Directory:
+    """Return a snapshot of who may send."""
+    return Directory.of(revision(connection), list_accounts(connection), list_mailboxes(connection))
+
+
+def _changed(connection: Connection) -> None:
+    connection.execute(update(directory_revision).values(revision=directory_revision.c.revision + 1))

@@ -1,0 +1,188 @@
+"""One connection policy per database, and one translation of their errors.
+
+SQLite is opened in WAL mode with ``synchronous=FULL``: a commit that returned is on the disk. A write
+transaction takes the write lock at once (``BEGIN IMMEDIATE``), so it never fails half-way for a lock that
+somebody else holds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+from sqlalchemy.pool import QueuePool
+
+from bridge.model.errors import ConfigError, StoreFull, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.clock import Clock
+
+__all__ = ["Connection", "DatabaseError", "Store"]
+
+_BUSY_TIMEOUT_MS = 10_000
+_CACHE_KIB = 65_536
+_READ: dict[str, dict[str, Any]] = {
+    "sqlite": {"bridge_read": True},
+    # The default would let each statement of a transaction see another state.
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
+# PostgreSQL, appendix A.
+_DISK_FULL = "53100"
+_RACES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+
+_NOW = {
+    "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"),
+    "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"),
+}
+
+
+class Store:
+    """A handle on the database: hands out connections inside a transaction, and the time they all agree on.
+
+    ``clock`` replaces the database's clock; tests move it by hand.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        """Prepare connections to ``url`` (``sqlite:///path`` or ``postgresql://…``). Opens none yet.
+
+        Raises :exc:`ConfigError` for a URL of neither database, or a folder that does not exist.
+        """
+        self.url = url
+        self._clock = clock
+        self.engine = _make_engine(url)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection in a write transaction.
+
+        Committed (durably) when the block ends, else rolled back.
+
+        Raises :exc:`StoreFull`, :exc:`StoreUnavailable`.
+        """
+        with _translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that sees one state of the database.
+
+        Raises :exc:`StoreUnavailable`.
+        """
+        with (
+            _translated(),
+            self.engine.connect().execution_options(**_READ[self.dialect]) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def now(self, connection: Connection) -> int:
+        """Return the database's time in milliseconds since 1970: the one clock that all nodes share."""
+        if self._clock is not None:
+            return int(self._clock().timestamp() * 1000)
+        return int(connection.execute(_NOW[self.dialect]).scalar_one())
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self.engine.dispose()
+
+
+def _make_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        reason = "database: not a URL; write sqlite:///bridge.db or postgresql://user@host/name"
+        raise ConfigError(reason) from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in _NOW:
+        reason = (
+            f"database: {parsed.drivername} is not supported; write sqlite:///bridge.db or postgresql://user@host/name"
+        )
+        raise ConfigError(reason)
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(parsed.database, parsed)
+        return create_engine(parsed, pool_size=5, pool_pre_ping=True)
+    except (NoSuchModuleError, ImportError) as error:
+        reason = f"database: the driver for {parsed.drivername} is not installed"
+        raise ConfigError(reason) from error
+
+
+def _sqlite_engine(path: str | None, url: URL) -> Engine:
+    if not path or path == ":memory:":
+        reason = "database: SQLite needs a file, for what is accepted must outlive the process"
+        raise ConfigError(reason)
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        reason = f"database: the folder {folder} does not exist; create it, or name another file"
+        raise ConfigError(reason)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        connect_args={
+            "check_same_thread": False,
+            "isolation_level": None,
+            "timeout": _BUSY_TIMEOUT_MS / 1000,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+            f"cache_size = -{_CACHE_KIB}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("bridge_read", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the driver says into our tree, where the database cannot be used at all.
+
+    What one caller's statement brought on itself passes as it is: a broken rule of the schema, a value that no
+    column can hold, a lost race.
+    """
+    try:
+        yield
+    except (IntegrityError, DataError):
+        raise
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _RACES:
+            raise
+        raise _translate(error) from error
+    except NoConnectionLeft as error:
+        reason = "database: all connections are in use"
+        raise StoreUnavailable(reason) from error
+
+
+def _translate(error: DBAPIError) -> StoreUnavailable:
+    origin = error.orig
+    code = getattr(origin, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_FULL or getattr(origin, "sqlstate", None) == _DISK_FULL:
+        return StoreFull("database: no space left")
+    lines = str(origin).splitlines()
+    return StoreUnavailable(f"database: {lines[0] if lines else type(origin).__name__}")

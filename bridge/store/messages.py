@@ -1,0 +1,243 @@
+"""What was taken, as a person looks at it: lists, one message in full, and the moves only a person makes.
+
+A message has no state of its own here: it is :func:`bridge.model.state.summary` of its recipients' states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, exists, select, update
+
+from bridge.model.errors import Conflict, NotFound
+from bridge.model.message import recipient_id
+from bridge.model.state import State, may_move, summary
+from bridge.store import events
+from bridge.store.tables import accounts, messages, recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addressed:
+    """One recipient of a message. Times are milliseconds since 1970; ``raw`` is the carrier's own answer."""
+
+    position: int
+    number: str
+    state: State
+    parts: int
+    carrier: str | None
+    carrier_id: str | None
+    attempts: int
+    in_doubt: bool
+    reason: str | None
+    raw: str | None
+    due_at: int
+    expires_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A message with its recipients, in their order. Times are milliseconds since 1970."""
+
+    id: str
+    account_id: int
+    account: str
+    door: str
+    origin: str
+    sender: str | None
+    text: str
+    encoding: str
+    parts: int
+    priority: int
+    reference: str | None
+    proof: str
+    created_at: int
+    expires_at: int
+    recipients: tuple[Addressed, ...]
+
+    @property
+    def state(self) -> State:
+        """The state of the message: that of its least settled recipient."""
+        return summary([one.state for one in self.recipients])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """A recipient that a person asked to move: ``before`` and ``after`` are equal where nothing was done."""
+
+    position: int
+    number: str
+    before: State
+    after: State
+
+    @property
+    def made(self) -> bool:
+        """Whether anything changed."""
+        return self.before is not self.after
+
+
+def newest(
+    connection: Connection, *, account_id: int | None = None, state: State | None = None, limit: int
+) -> list[Kept]:
+    """Return up to ``limit`` messages, the newest first: all, or those of an account, or in a state."""
+    page = select(messages).order_by(messages.c.id.desc()).limit(limit)
+    if account_id is not None:
+        page = page.where(messages.c.account_id == account_id)
+    if state is not None:
+        # A summary is the least settled state that is present: this one is, and none that comes before it.
+        page = page.where(_has([state]))
+        if before := [other for other in State if other is not state and summary((other, state)) is other]:
+            page = page.where(~_has(before))
+    return _kept(connection, page)
+
+
+def find(connection: Connection, message_id: str) -> Kept:
+    """Return one message. Raises :exc:`NotFound`."""
+    found = _kept(connection, select(messages).where(messages.c.id == message_id))
+    if not found:
+        reason = f"no message has the id {message_id}"
+        raise NotFound(reason)
+    return found[0]
+
+
+def cancel(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
+    """Cancel what has not left: recipients that are held, scheduled or queued.
+
+    With a ``position`` only that recipient. Raises :exc:`NotFound`, and :exc:`Conflict` when there is nothing
+    to cancel.
+    """
+    return _move(
+        connection,
+        message_id,
+        position,
+        sources=[state for state in State if may_move(state, State.CANCELLED)],
+        to=State.CANCELLED,
+        reason="cancelled by the operator",
+        now=now,
+    )
+
+
+def retry(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
+    """Queue again the recipients of which nobody knows whether they got the text.
+
+    Their lifetime begins anew. The carrier they were with is asked first, under the same id; that another may
+    follow it, and a phone may get the text twice, is what the person decided. Raises as :func:`cancel` does.
+    """
+    return _move(
+        connection,
+        message_id,
+        position,
+        sources=[State.UNKNOWN],
+        to=State.QUEUED,
+        reason="queued again by the operator",
+        now=now,
+    )
+
+
+def settle(connection: Connection, message_id: str, position: int | None, *, state: State, now: int) -> list[Move]:
+    """Write down what became of recipients whose state is unknown. Raises as :func:`cancel` does."""
+    return _move(
+        connection,
+        message_id,
+        position,
+        sources=[State.UNKNOWN],
+        to=state,
+        reason="settled by the operator",
+        now=now,
+    )
+
+
+def _move(
+    connection: Connection,
+    message_id: str,
+    position: int | None,
+    *,
+    sources: Sequence[State],
+    to: State,
+    reason: str,
+    now: int,
+) -> list[Move]:
+    """Move the recipients in one of ``sources``, with an event for each; in a write transaction."""
+    message = find(connection, message_id)
+    asked = recipients.c.message_id == message_id
+    if position is not None:
+        asked &= recipients.c.position == position
+    rows = connection.execute(
+        select(recipients.c.position, recipients.c.number, recipients.c.state)
+        .where(asked)
+        .order_by(recipients.c.position)
+        .with_for_update()
+    ).all()
+    if not rows:
+        reason = f"message {message_id} has no recipient {position}"
+        raise NotFound(reason)
+    allowed = [state for state in sources if may_move(state, to)]
+    moves = []
+    for row in rows:
+        before = State(row.state)
+        after = to if before in allowed else before
+        moves.append(Move(position=row.position, number=row.number, before=before, after=after))
+    if not any(move.made for move in moves):
+        there = ", ".join(dict.fromkeys(move.before for move in moves))
+        named = message_id if position is None else recipient_id(message_id, position)
+        reason = f"{named} is {there}; this needs {' or '.join(allowed)}"
+        raise Conflict(reason)
+    values: dict[str, Any] = {"state": to, "reason": reason, "updated_at": now}
+    if to is State.QUEUED:
+        fresh = now + message.expires_at - message.created_at
+        values |= {
+            "due_at": now,
+            "in_doubt": False,
+            "expires_at": case((recipients.c.expires_at < fresh, fresh), else_=recipients.c.expires_at),
+        }
+    # The rows are locked, so these are just the ones that were looked at.
+    connection.execute(update(recipients).where(asked, recipients.c.state.in_(allowed)).values(values))
+    events.add(
+        connection,
+        [
+            (message.account_id, to, message_id, move.position, {"before": move.before, "reason": reason})
+            for move in moves
+            if move.made
+        ],
+        now=now,
+    )
+    return moves
+
+
+def _has(states: Sequence[State]) -> ColumnElement[bool]:
+    return exists().where(recipients.c.message_id == messages.c.id, recipients.c.state.in_(states))
+
+
+def _kept(connection: Connection, query: Select[Any]) -> list[Kept]:
+    found = connection.execute(query.add_columns(accounts.c.name.label("account")).join(accounts)).all()
+    addressed: dict[str, list[Addressed]] = {row.id: [] for row in found}
+    for row in connection.execute(
+        select(recipients)
+        .where(recipients.c.message_id.in_(list(addressed)))
+        .order_by(recipients.c.message_id, recipients.c.position)
+    ):
+        addressed[row.message_id].append(
+            Addressed(
+                position=row.position,
+                number=row.number,
+                state=State(row.state),
+                parts=row.parts,
+                carrier=row.carrier,
+                carrier_id=row.carrier_id,
+                attempts=row.attempts,
+                in_doubt=row.in_doubt,
+                reason=row.reason,
+                raw=row.raw,
+                due_at=row.due_at,
+                expires_at=row.expires_at,
+                updated_at=row.updated_at,
+            )
+        )
+    return [Kept(**row._mapping, recipients=tuple(addressed[row.id])) for row in found]  # noqa: SLF001 - public by its documentation

@@ -1,0 +1,333 @@
+"""The queue: claim, renew, release, reap, and record what became of a text.
+
+A row is *eligible* when its state is ``queued``, its lane is the one asked for, and its ``due_at`` is not
+later than the database's time. A claim moves it to ``sending`` under a lease: ``lease_owner`` may act on it
+until ``lease_until``, to the millisecond; at that time and after it anybody may reap it. Only the owner's
+word is recorded while the lease stands, so a process that was away too long changes nothing that another one
+took over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import TextClause, func, or_, select, text, update
+
+from bridge.model.message import Priority
+from bridge.model.state import State
+from bridge.store import batch
+from bridge.store.tables import messages, recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from sqlalchemy import Connection, Row
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A row under our lease, with all that a carrier needs. ``attempt`` counts this try: the first is 1.
+
+    ``carrier`` is None when no carrier may be asked: the one that may have the text is not there any more.
+    """
+
+    message_id: str
+    position: int
+    account_id: int
+    number: str
+    text: str
+    encoding: str
+    sender: str | None
+    parts: int
+    attempt: int
+    carrier: str | None
+    in_doubt: bool
+    lane: str
+    created_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A move of one recipient. Fields left at None keep what the row has, but for the lease, which ends.
+
+    ``attempt`` says of which try this is the end: a row that went on to another one is left alone. So what is written
+    twice, or comes too late, never ends a send that is under way.
+    """
+
+    message_id: str
+    position: int
+    state: State
+    attempt: int | None = None
+    due_at: int | None = None
+    carrier: str | None = None
+    in_doubt: bool | None = None
+    carrier_id: str | None = None
+    reason: str | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stale:
+    """A row whose lease ran out, or that waits in a lane which no longer exists."""
+
+    message_id: str
+    position: int
+    account_id: int
+    carrier: str | None
+
+
+def claim(
+    connection: Connection,
+    *,
+    lane: str,
+    limit: int,
+    owner: str,
+    now: int,
+    until: int,
+    carrier: Callable[[str | None, bool], str | None],
+) -> list[Claimed]:
+    """Take up to ``limit`` eligible rows of a lane, the highest priority first, then the longest due.
+
+    ``carrier`` names the carrier to ask, given the one the row names and whether it is in doubt. Rows past
+    their lifetime are taken too: the caller expires them. No two callers get the same row: SQLite has one
+    writer, PostgreSQL skips rows that another has locked.
+    """
+    taken: list[Row[Any]] = []
+    for priority in sorted(Priority, reverse=True):
+        wanted = (
+            select(recipients.c.message_id, recipients.c.position, recipients.c.carrier, recipients.c.in_doubt)
+            .where(
+                recipients.c.state == text("'queued'"),
+                recipients.c.lane == lane,
+                recipients.c.priority == int(priority),
+                recipients.c.due_at <= now,
+            )
+            .order_by(recipients.c.due_at)
+            .limit(limit - len(taken))
+            .with_for_update(skip_locked=True)
+        )
+        taken.extend(connection.execute(wanted))
+        if len(taken) >= limit:
+            break
+    if not taken:
+        return []
+    rows = [(row.message_id, row.position, carrier(row.carrier, row.in_doubt)) for row in taken]
+    named = {(message_id, position): chosen for message_id, position, chosen in rows}
+    found = connection.execute(
+        _claim(connection.dialect.name),
+        {"rows": batch.pack(rows), "owner": owner, "until": until, "now": now},
+    ).all()
+    texts = {
+        row.id: row
+        for row in connection.execute(
+            select(
+                messages.c.id,
+                messages.c.account_id,
+                messages.c.text,
+                messages.c.encoding,
+                messages.c.sender,
+                messages.c.created_at,
+            ).where(messages.c.id.in_(list({row.message_id for row in taken})))
+        )
+    }
+    by_key = {(row.message_id, row.position): row for row in found}
+    claimed = []
+    for key, chosen in named.items():
+        row = by_key[key]
+        message = texts[row.message_id]
+        claimed.append(
+            Claimed(
+                message_id=row.message_id,
+                position=row.position,
+                account_id=message.account_id,
+                number=row.number,
+                text=message.text,
+                encoding=message.encoding,
+                sender=message.sender,
+                parts=row.parts,
+                attempt=row.attempts,
+                carrier=chosen,
+                in_doubt=row.in_doubt,
+                lane=lane,
+                created_at=message.created_at,
+                expires_at=row.expires_at,
+            )
+        )
+    return claimed
+
+
+def renew(connection: Connection, *, owner: str, until: int) -> int:
+    """Move the end of every lease of this owner to ``until``. Returns how many it holds."""
+    done = connection.execute(
+        update(recipients)
+        .where(recipients.c.state == text("'sending'"), recipients.c.lease_owner == owner)
+        .values(lease_until=until)
+    )
+    return done.rowcount
+
+
+def release(connection: Connection, *, owner: str, keys: Sequence[tuple[str, int]], now: int) -> int:
+    """Give back rows that were claimed and never begun: queued again, the try uncounted. Returns how many."""
+    if not keys:
+        return 0
+    done = connection.execute(_release(connection.dialect.name), {"rows": batch.pack(keys), "owner": owner, "now": now})
+    return done.rowcount
+
+
+def overdue(connection: Connection, *, now: int, limit: int) -> list[Stale]:
+    """Return rows in ``sending`` whose lease has run out: ``lease_until`` is now or earlier."""
+    query = (
+        select(recipients.c.message_id, recipients.c.position, messages.c.account_id, recipients.c.carrier)
+        .join(messages, messages.c.id == recipients.c.message_id)
+        .where(recipients.c.state == text("'sending'"), recipients.c.lease_until <= now)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=recipients)
+    )
+    return [
+        Stale(message_id=row.message_id, position=row.position, account_id=row.account_id, carrier=row.carrier)
+        for row in connection.execute(query)
+    ]
+
+
+def record(connection: Connection, changes: Sequence[Change], *, owner: str | None, now: int) -> set[tuple[str, int]]:
+    """Write what became of texts. Returns the (message, position) of those that were changed.
+
+    Rows of another try than the change is about stay as they are. With an ``owner``, only rows in ``sending`` under
+    its lease change, and rows that were meanwhile reaped to ``unknown``, for which a late answer is the truth.
+    Without one the caller holds the rows by another right (it reaped them in this transaction).
+    """
+    if not changes:
+        return set()
+    rows = [
+        (
+            change.message_id,
+            change.position,
+            change.state,
+            change.due_at,
+            change.carrier,
+            change.in_doubt,
+            printable(change.carrier_id),
+            printable(change.reason),
+            printable(change.raw),
+            change.attempt,
+        )
+        for change in changes
+    ]
+    statement = _record(connection.dialect.name, owned=owner is not None)
+    parameters = {"rows": batch.pack(rows), "now": now}
+    if owner is not None:
+        parameters["owner"] = owner
+    return {(row.message_id, row.position) for row in connection.execute(statement, parameters)}
+
+
+def strays(connection: Connection, *, lanes: Collection[str], limit: int) -> list[tuple[str, int, str]]:
+    """Return queued rows in lanes other than those given, as (message, position, number)."""
+    query = (
+        select(recipients.c.message_id, recipients.c.position, recipients.c.number)
+        .where(recipients.c.state == text("'queued'"), recipients.c.lane.not_in(list(lanes)))
+        .limit(limit)
+    )
+    return [(row.message_id, row.position, row.number) for row in connection.execute(query)]
+
+
+def move_lane(connection: Connection, rows: Sequence[tuple[str, int, str]]) -> None:
+    """Move rows, given as (message, position, lane), to other lanes."""
+    connection.execute(_move_lane(connection.dialect.name), {"rows": batch.pack(rows)})
+
+
+def next_due(connection: Connection, *, lane: str) -> int | None:
+    """Return when the next row of a lane becomes (or became) eligible, or None when the lane is empty."""
+    soonest = [
+        select(func.min(recipients.c.due_at).label("due")).where(
+            recipients.c.state == text("'queued'"),
+            recipients.c.lane == lane,
+            recipients.c.priority == int(priority),
+        )
+        for priority in Priority
+    ]
+    found = [connection.execute(query).scalar() for query in soonest]
+    return min((due for due in found if due is not None), default=None)
+
+
+def depth(connection: Connection) -> dict[str, int]:
+    """Return how many rows are in each state in which something is still to be done."""
+    open_states = or_(recipients.c.state == text("'queued'"), recipients.c.state == text("'sending'"))
+    rows = connection.execute(select(recipients.c.state, func.count()).where(open_states).group_by(recipients.c.state))
+    counted = {row[0]: row[1] for row in rows}
+    return {state: counted.get(state, 0) for state in (State.QUEUED, State.SENDING)}
+
+
+def printable(foreign: str | None) -> str | None:
+    """Return what a carrier said without what a text column cannot hold: NUL, and halves of surrogate pairs."""
+    if not foreign or (foreign.isascii() and "\0" not in foreign):
+        return foreign
+    return foreign.replace("\0", "").encode(errors="replace").decode()
+
+
+@lru_cache(maxsize=2)
+def _claim(dialect: str) -> TextClause:
+    columns = [recipients.c.message_id, recipients.c.position, recipients.c.carrier]
+    return text(
+        "UPDATE recipients SET state = 'sending', attempts = recipients.attempts + 1,"  # noqa: S608
+        " carrier = COALESCE(batch.carrier, recipients.carrier),"
+        " lease_owner = :owner, lease_until = :until, updated_at = :now"
+        f" FROM {batch.source(dialect, columns)}"
+        " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
+        " RETURNING recipients.message_id, recipients.position, recipients.number, recipients.parts,"
+        " recipients.attempts, recipients.in_doubt, recipients.expires_at"
+    )
+
+
+@lru_cache(maxsize=2)
+def _release(dialect: str) -> TextClause:
+    return text(
+        "UPDATE recipients SET state = 'queued', attempts = recipients.attempts - 1, lease_owner = NULL,"  # noqa: S608
+        " lease_until = NULL, updated_at = :now"
+        f" FROM {batch.source(dialect, [recipients.c.message_id, recipients.c.position])}"
+        " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
+        " AND recipients.state = 'sending' AND recipients.lease_owner = :owner"
+    )
+
+
+@lru_cache(maxsize=4)
+def _record(dialect: str, *, owned: bool) -> TextClause:
+    names = (
+        "message_id",
+        "position",
+        "state",
+        "due_at",
+        "carrier",
+        "in_doubt",
+        "carrier_id",
+        "reason",
+        "raw",
+        "attempts",
+    )
+    ours = " AND ((recipients.state = 'sending' AND recipients.lease_owner = :owner) OR recipients.state = 'unknown')"
+    return text(
+        "UPDATE recipients SET state = batch.state, due_at = COALESCE(batch.due_at, recipients.due_at),"  # noqa: S608
+        " carrier = COALESCE(batch.carrier, recipients.carrier),"
+        " in_doubt = COALESCE(batch.in_doubt, recipients.in_doubt),"
+        " carrier_id = COALESCE(batch.carrier_id, recipients.carrier_id),"
+        " reason = COALESCE(batch.reason, recipients.reason), raw = COALESCE(batch.raw, recipients.raw),"
+        " lease_owner = NULL, lease_until = NULL, updated_at = :now"
+        f" FROM {batch.source(dialect, [recipients.c[name] for name in names])}"
+        " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
+        " AND recipients.attempts = COALESCE(batch.attempts, recipients.attempts)"
+        f"{ours if owned else ''}"
+        " RETURNING recipients.message_id, recipients.position"
+    )
+
+
+@lru_cache(maxsize=2)
+def _move_lane(dialect: str) -> TextClause:
+    names = ("message_id", "position", "lane")
+    return text(
+        "UPDATE recipients SET lane = batch.lane"  # noqa: S608
+        f" FROM {batch.source(dialect, [recipients.c[name] for name in names])}"
+        " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
+        " AND recipients.state = 'queued'"
+    )

@@ -1,0 +1,124 @@
+"""Taking submissions: the statements of one group commit."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import TextClause, bindparam, text
+
+from bridge.store import batch
+from bridge.store.tables import idempotency_keys, messages, recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+    from bridge.model.message import Message, Recipient
+
+_MESSAGE = (
+    "id",
+    "account_id",
+    "door",
+    "origin",
+    "sender",
+    "text",
+    "encoding",
+    "parts",
+    "priority",
+    "reference",
+    "proof",
+    "created_at",
+    "expires_at",
+)
+_RECIPIENT = (
+    "message_id",
+    "position",
+    "number",
+    "state",
+    "lane",
+    "priority",
+    "parts",
+    "due_at",
+    "expires_at",
+    "attempts",
+    "updated_at",
+)
+_KEY = ("account_id", "key", "message_id", "position")
+
+
+def taken(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[str, int]]:
+    """Return those of the wanted (account, key) pairs that were taken before.
+
+    Each with its message and position.
+    """
+    packed = batch.pack(wanted)
+    if packed == "[]":
+        return {}
+    rows = connection.execute(_taken(connection.dialect.name), {"rows": packed})
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+def insert(connection: Connection, accepted: Sequence[tuple[Message, Sequence[Recipient]]]) -> None:
+    """Insert messages, their recipients, and the recipients' keys.
+
+    Raises sqlalchemy's IntegrityError when another process took one of the keys since :func:`taken` was
+    asked.
+    """
+    message_rows = []
+    recipient_rows = []
+    key_rows = []
+    for message, addressed in accepted:
+        created = int(message.created_at.timestamp() * 1000)
+        expires = int(message.expires_at.timestamp() * 1000)
+        priority = int(message.priority)
+        message_rows.append(
+            (
+                message.id,
+                message.account_id,
+                message.door,
+                message.origin,
+                message.sender,
+                message.text,
+                message.encoding,
+                message.parts,
+                priority,
+                message.reference,
+                message.proof,
+                created,
+                expires,
+            )
+        )
+        for one in addressed:
+            recipient_rows.append(
+                (
+                    message.id,
+                    one.position,
+                    one.number,
+                    one.state,
+                    one.lane,
+                    priority,
+                    one.parts,
+                    created,
+                    expires,
+                    0,
+                    created,
+                )
+            )
+            if one.key is not None:
+                key_rows.append((message.account_id, one.key, message.id, one.position))
+    batch.insert(connection, messages, _MESSAGE, message_rows)
+    batch.insert(connection, recipients, _RECIPIENT, recipient_rows)
+    # In one order everywhere: two processes that take the same keys wait for each other, and never in a circle.
+    batch.insert(connection, idempotency_keys, _KEY, sorted(key_rows))
+
+
+@lru_cache(maxsize=2)
+def _taken(dialect: str) -> TextClause:
+    columns = [idempotency_keys.c.account_id, idempotency_keys.c.key]
+    return text(
+        "SELECT k.account_id, k.key, k.message_id, k.position"  # noqa: S608 - names of our own columns
+        f" FROM {batch.source(dialect, columns)}"
+        " JOIN idempotency_keys AS k ON k.account_id = batch.account_id AND k.key = batch.key"
+    ).bindparams(bindparam("rows"))

@@ -1,0 +1,200 @@
+"""The schema, for both databases.
+
+Times are whole milliseconds since 1970 in UTC; money is whole thousandths of a credit. The partial indexes
+are what keeps a claim as cheap with a million queued rows as with none: each holds only the rows one question
+is about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only in a column of the type INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+MessageId = String(26)
+
+
+def _row_id() -> Column[int]:
+    return Column("id", RowId, Identity(), primary_key=True)
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """Options of an index over only the rows where the condition holds."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+directory_revision = Table(
+    "directory_revision",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+)
+"""One row.
+
+Counts changes of accounts and mailboxes, so that a process sees at once whether its snapshot is old.
+"""
+
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("beats", BigInteger, nullable=False),
+)
+"""One row. Written to see whether the database can be written."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _row_id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("region", String(2)),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("pattern", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_mailboxes_account_id", "account_id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("user_name", Text, nullable=False, unique=True),
+    Column("kind", String(8), nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index("ix_keys_account_id", "account_id"),
+    Index("ix_keys_secret", "secret", unique=True),
+)
+"""``secret`` is an argon2id hash (kind ``password``) or the SHA-256 of a token (kind ``token``), in hex."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", MessageId, primary_key=True),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("door", String(16), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("sender", Text),
+    Column("text", Text, nullable=False),
+    Column("encoding", String(8), nullable=False),
+    Column("parts", SmallInteger, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("reference", Text),
+    Column("proof", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("message_id", MessageId, ForeignKey("messages.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("parts", SmallInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("carrier", Text),
+    Column("in_doubt", Boolean, nullable=False, server_default=false()),
+    Column("carrier_id", Text),
+    Column("reason", Text),
+    Column("raw", Text),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("message_id", "position"),
+    Index("ix_recipients_queue", "lane", "priority", "due_at", **_only("state = 'queued'")),
+    Index("ix_recipients_lease", "lease_until", **_only("state = 'sending'")),
+    Index("ix_recipients_carrier_id", "carrier", "carrier_id", **_only("carrier_id IS NOT NULL")),
+    sqlite_with_rowid=False,
+)
+"""``carrier`` is the one that the row is with, or that comes next.
+
+``in_doubt`` means that it may have the text already under our id: then no other carrier may get it.
+"""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("message_id", MessageId, nullable=False),
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("account_id", "key"),
+    sqlite_with_rowid=False,
+)
+"""What was taken before, by the door's key.
+
+It names a recipient: the same mail to one more number sends one text.
+"""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("message_id", MessageId),
+    Column("position", Integer),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_ledger_account_id", "account_id", "id"),
+)
+"""Append-only: a balance is the sum of its account's amounts, in thousandths of a credit."""
+
+events = Table(
+    "events",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id")),
+    Column("kind", String(16), nullable=False),
+    Column("message_id", MessageId),
+    Column("position", Integer),
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_events_message_id", "message_id"),
+)
+"""The outbox of changes, written in the transaction of the change itself. ``data`` is JSON."""

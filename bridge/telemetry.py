@@ -1,0 +1,120 @@
+"""Logs and metrics: what the operator sees. Message ids and masked numbers only; never a text, never a secret."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEPENDENCIES_QUIET = (
+    "mail.log",
+    "aiosmtpd",
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "alembic",
+    "httpx",
+    "asyncio",
+)
+
+
+def get_logger(name: str) -> Any:
+    """Return the logger of a module: ``log.info("what happened", key=value)``."""
+    return structlog.get_logger(name, logger_name=name)
+
+
+def configure_logging(level: str = "info", form: str = "auto") -> None:
+    """Send all logs to stderr, one line each: as JSON, or as coloured text on a terminal (``auto`` decides)."""
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    render: Callable[..., Any] = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if as_text
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, render],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in _DEPENDENCIES_QUIET:
+        # Their debug and info lines hold bodies, addresses and passwords.
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Metrics:
+    """The bridge's own counters. One object per process, so that a test has its own."""
+
+    def __init__(self) -> None:
+        """Register everything in a registry of its own."""
+        self.registry = CollectorRegistry()
+        self.accepted = Counter(
+            "smsbridge_accepted",
+            "Texts (one per recipient) taken and durable.",
+            ["door"],
+            registry=self.registry,
+        )
+        self.duplicates = Counter(
+            "smsbridge_duplicates",
+            "Recipients answered from an earlier submission with the same key.",
+            ["door"],
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "smsbridge_refused",
+            "Recipients or submissions refused.",
+            ["door", "reason"],
+            registry=self.registry,
+        )
+        self.outcomes = Counter(
+            "smsbridge_sends",
+            "Calls of a carrier, by outcome.",
+            ["carrier", "outcome"],
+            registry=self.registry,
+        )
+        self.reports = Counter(
+            "smsbridge_reports",
+            "Reports of carriers, by state.",
+            ["carrier", "state"],
+            registry=self.registry,
+        )
+        self.accept_seconds = Histogram(
+            "smsbridge_accept_seconds",
+            "From the end of a submission to its durable answer.",
+            ["door"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=self.registry,
+        )
+        self.latency_seconds = Histogram(
+            "smsbridge_latency_seconds",
+            "From acceptance to the carrier's first acceptance.",
+            ["carrier"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600),
+            registry=self.registry,
+        )

@@ -1,0 +1,1 @@
+"""The mail door: an address carries the recipient, a body the text."""

@@ -1,0 +1,245 @@
+"""Each command's rules: what it takes, what it refuses, what it prints."""
+
+from __future__ import annotations
+
+import hashlib
+
+import argon2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+from typer import BadParameter
+
+from bridge.cli.money import as_number, format_credit, parse_credit
+from bridge.store import schema
+from bridge.store.tables import keys
+from tests.bridge.cli.conftest import Desk
+
+
+def test_an_account_is_made_with_its_region_and_credit(desk: Desk) -> None:
+    """`account add` keeps the region in capitals and the credit to the thousandth."""
+    made = desk.call("account", "add", "acme", "--region", "il", "--credit", "12.345", "--json").json
+    assert made == {"name": "acme", "region": "IL", "enabled": True, "credit": 12.345}
+    assert desk.call("account", "list", "--json").json == [made]
+    assert desk.call("account", "show", "acme", "--json").json == made | {"mailboxes": [], "keys": []}
+
+
+def test_an_account_needs_no_region_and_no_credit(desk: Desk) -> None:
+    """An account without them has no home region, and nothing to spend."""
+    desk.call("account", "add", "plain")
+    assert desk.call("account", "list", "--json").json == [
+        {"name": "plain", "region": None, "enabled": True, "credit": 0}
+    ]
+    assert desk.call("credit", "show", "plain", "--json").json["entries"] == []
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "x" * 65, "a\nb", "-"[:0]])
+def test_a_bad_account_name_is_wrong_usage(desk: Desk, name: str) -> None:
+    """Names are 1 to 64 letters, digits, dots, underscores and dashes; others exit with 2, and make nothing."""
+    refused = desk.call("account", "add", name)
+    assert refused.code == 2
+    assert "1 to 64 letters" in refused.err
+    assert desk.call("account", "list", "--json").json == []
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 64])
+def test_a_good_account_name_is_taken(desk: Desk, name: str) -> None:
+    """The longest and shortest names, and every kind of character."""
+    assert desk.call("account", "add", name, "--json").json["name"] == name
+
+
+def test_an_unknown_region_is_wrong_usage(desk: Desk) -> None:
+    """A region has to be one with telephone numbers."""
+    assert desk.call("account", "add", "acme", "--region", "XX").code == 2
+
+
+def test_an_account_is_made_once(acme: Desk) -> None:
+    """A second one of the same name is refused, and the first keeps its credit."""
+    assert acme.call("account", "add", "acme", "--credit", "5").error == "account acme exists already"
+    assert acme.call("account", "list", "--json").json[0]["credit"] == 100
+
+
+def test_an_account_is_switched_off_and_on(acme: Desk) -> None:
+    """`disable` and `enable` show in the list, and are safe to repeat."""
+    for verb, enabled in (("disable", False), ("disable", False), ("enable", True)):
+        assert acme.call("account", verb, "acme", "--json").json == {"name": "acme", "enabled": enabled}
+        assert acme.call("account", "list", "--json").json[0]["enabled"] is enabled
+
+
+def test_a_mailbox_is_known_by_its_normal_form(acme: Desk) -> None:
+    """Capitals and Unicode domains are folded; allowing twice says that it was so before."""
+    allowed = acme.call("mailbox", "allow", "acme", "Bob@BÜCHER.example", "--json").json
+    assert allowed == {"account": "acme", "pattern": "bob@xn--bcher-kva.example", "new": True}
+    assert acme.call("mailbox", "allow", "acme", "bob@bücher.example", "--json").json["new"] is False
+    assert acme.call("mailbox", "list", "acme", "--json").json == [
+        {"account": "acme", "pattern": "ann@example.com"},
+        {"account": "acme", "pattern": "bob@xn--bcher-kva.example"},
+    ]
+
+
+def test_a_whole_domain_is_allowed(acme: Desk) -> None:
+    """A pattern may be a domain, in any case of letters."""
+    assert acme.call("mailbox", "allow", "acme", "@Example.COM", "--json").json["pattern"] == "@example.com"
+
+
+@pytest.mark.parametrize("pattern", ["@gmail.com", "@GMAIL.com", "@walla.co.il", "@mail.ru"])
+def test_a_domain_open_to_anybody_is_refused(acme: Desk, pattern: str) -> None:
+    """All of a webmail domain would let strangers send; one mailbox in it may."""
+    assert "anybody can get a mailbox there" in acme.call("mailbox", "allow", "acme", pattern).error
+    assert acme.call("mailbox", "allow", "acme", f"ann{pattern}").code == 0
+
+
+@pytest.mark.parametrize("pattern", ["ann", "@", "ann@", "a b@example.com", "*@example.com x"])
+def test_what_is_no_address_is_refused(acme: Desk, pattern: str) -> None:
+    """The refusal says that it is no address."""
+    assert "not an email address" in acme.call("mailbox", "allow", "acme", pattern).error
+
+
+def test_a_mailbox_sends_for_one_account(acme: Desk) -> None:
+    """A mailbox that another account has is refused, until it is revoked there."""
+    acme.call("account", "add", "other")
+    assert "sends for account acme already" in acme.call("mailbox", "allow", "other", "ann@example.com").error
+    assert acme.call("mailbox", "revoke", "acme", "ANN@example.com").code == 0
+    assert acme.call("mailbox", "allow", "other", "ann@example.com").code == 0
+    assert "not among" in acme.call("mailbox", "revoke", "acme", "ann@example.com").error
+
+
+def test_a_token_is_shown_once_and_kept_as_its_hash(acme: Desk) -> None:
+    """The token has 256 bits; the store has only its SHA-256, in hex."""
+    made = acme.call("key", "create", "acme", "--user", "till", "--json").json
+    token = made.pop("token")
+    assert made == {"account": "acme", "user": "till", "kind": "token"}
+    assert len(token) == 43
+    with acme.store() as store, store.read() as connection:
+        kept = connection.execute(select(keys)).one()
+    assert (kept.kind, kept.secret) == ("token", hashlib.sha256(token.encode()).hexdigest())
+    assert token not in acme.call("key", "list", "acme").out
+    assert token not in acme.call("account", "show", "acme", "--json").out
+
+
+@pytest.mark.parametrize("stdin", [None, "s3cret שלום\n", "s3cret שלום"])
+def test_a_password_is_kept_as_its_argon2_hash(acme: Desk, stdin: str | None) -> None:
+    """A password from the line is printed once; one that was read from stdin is not."""
+    given = "-" if stdin else "s3cret שלום"
+    made = acme.call("key", "create", "acme", "--user", "till", "--password", given, "--json", stdin=stdin).json
+    assert made.get("password") == (None if stdin else "s3cret שלום")
+    with acme.store() as store, store.read() as connection:
+        kept = connection.execute(select(keys)).one()
+    assert kept.kind == "password"
+    assert kept.secret.startswith("$argon2id$")
+    assert argon2.PasswordHasher().verify(kept.secret, "s3cret שלום")
+
+
+def test_no_password_is_no_password(acme: Desk) -> None:
+    """An empty one is wrong usage, from the line and from stdin, and makes no key."""
+    assert acme.call("key", "create", "acme", "--user", "till", "--password", "").code == 2
+    assert acme.call("key", "create", "acme", "--user", "till", "--password", "-", stdin="\n").code == 2
+    assert acme.call("key", "list", "acme", "--json").json == []
+
+
+@pytest.mark.parametrize("user", ["", "a b", "a:b", "x" * 129, "a\tb"])
+def test_a_bad_user_name_is_wrong_usage(acme: Desk, user: str) -> None:
+    """A colon would end the name in HTTP Basic (RFC 7617, 2)."""
+    assert acme.call("key", "create", "acme", "--user", user).code == 2
+
+
+def test_a_key_is_revoked_for_good(acme: Desk) -> None:
+    """A revoked key stays in the list with its time; its name is not given again, nor revoked twice."""
+    acme.call("key", "create", "acme", "--user", "till")
+    assert acme.call("key", "revoke", "acme", "till").code == 0
+    (listed,) = acme.call("key", "list", "acme", "--json").json
+    assert (listed["user"], listed["kind"]) == ("till", "token")
+    assert listed["revoked_at"] >= listed["created_at"]
+    assert "take another name" in acme.call("key", "create", "acme", "--user", "till").error
+    assert "no key in force" in acme.call("key", "revoke", "acme", "till").error
+
+
+def test_credit_is_added_taken_and_shown(acme: Desk) -> None:
+    """The balance is the sum of the entries, of which the newest come first."""
+    added = acme.call("credit", "add", "acme", "0.125", "--note", "invoice 7", "--json").json
+    assert added == {"account": "acme", "added": 0.125, "credit": 100.125}
+    acme.call("credit", "add", "acme", "--", "-50")
+    shown = acme.call("credit", "show", "acme", "--limit", "2", "--json").json
+    assert (shown["account"], shown["credit"]) == ("acme", 50.125)
+    assert [(entry["amount"], entry["kind"], entry["note"]) for entry in shown["entries"]] == [
+        (-50, "taken", ""),
+        (0.125, "added", "invoice 7"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "written", ["0", "0.000", "", "x", "1,5", "1.2345", "1e3", "NaN", "inf", "٣", "1" * 13, "+1", ".5", "1."]
+)
+def test_what_is_no_amount_is_wrong_usage(acme: Desk, written: str) -> None:
+    """Amounts are digits with up to three decimals, and not zero; the balance stays."""
+    assert acme.call("credit", "add", "acme", "--", written).code == 2
+    assert acme.call("credit", "show", "acme", "--json").json["credit"] == 100
+
+
+@given(st.integers(min_value=-(10**15) + 1, max_value=10**15 - 1))
+def test_amounts_survive_being_written(thousandths: int) -> None:
+    """What is printed, as text and as JSON, is read back as the same amount."""
+    assert parse_credit(format_credit(thousandths)) == thousandths
+    assert round(as_number(thousandths) * 1000) == thousandths
+
+
+def test_amounts_are_never_rounded() -> None:
+    """A fourth decimal is refused, not cut off."""
+    with pytest.raises(BadParameter):
+        parse_credit("0.0001")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("account", "show", "nobody"),
+        ("account", "disable", "nobody"),
+        ("account", "enable", "nobody"),
+        ("mailbox", "allow", "nobody", "ann@example.com"),
+        ("mailbox", "list", "nobody"),
+        ("mailbox", "revoke", "nobody", "ann@example.com"),
+        ("key", "create", "nobody", "--user", "till"),
+        ("key", "list", "nobody"),
+        ("key", "revoke", "nobody", "till"),
+        ("credit", "add", "nobody", "1"),
+        ("credit", "show", "nobody"),
+        ("message", "list", "--account", "nobody"),
+        ("send", "--account", "nobody", "--to", "0502345678", "hello"),
+    ],
+)
+def test_an_unknown_account_is_named(acme: Desk, arguments: tuple[str, ...]) -> None:
+    """Every command that takes an account says that there is none of that name."""
+    assert acme.call(*arguments).error == "no account is named nobody"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("account", "list"), "no accounts; make one with: smsbridge account add"),
+        (("mailbox", "list"), "no mailbox may send; let one with: smsbridge mailbox allow"),
+        (("message", "list"), "no messages"),
+    ],
+)
+def test_an_empty_list_says_so(desk: Desk, arguments: tuple[str, ...], said: str) -> None:
+    """A person reads a sentence, a program an empty array."""
+    assert desk.call(*arguments).out == f"{said}\n"
+    assert desk.call(*arguments, "--json").json == []
+
+
+def test_a_table_has_one_line_for_each_row(acme: Desk) -> None:
+    """In a pipe no cell is folded or cut, however long, and nothing in it is markup."""
+    note = "[red]" + "x" * 500
+    acme.call("credit", "add", "acme", "1", "--note", note)
+    header, first, _ = acme.call("credit", "show", "acme").out.splitlines()[1:]
+    assert header.split() == ["at", "amount", "kind", "note"]
+    assert first.split()[1:] == ["1", "added", note]
+
+
+def test_migrate_brings_an_empty_database_forward(bare_desk: Desk, desk: Desk) -> None:
+    """`migrate` says from which schema to which; a second time there is nothing to do."""
+    (desk.folder / "bridge.db").unlink()
+    assert "is empty; run: smsbridge migrate" in desk.call("account", "list").error
+    assert desk.call("migrate", "--json").json == {"from": None, "to": schema.head()}
+    assert desk.call("migrate").out == f"schema {schema.head()}: nothing to do\n"
+    assert desk.call("account", "list", "--json").json == []

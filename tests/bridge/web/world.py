@@ -1,0 +1,131 @@
+"""What an HTTP door stands in: a real store, a real intake, and a health that a test can set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from starlette.routing import BaseRoute
+
+from bridge.clock import system_clock
+from bridge.doors import Door, Health
+from bridge.model.message import Addressee, Receipt, Submission
+from bridge.pipeline.accept import Rules
+from bridge.pipeline.commit import Writer
+from bridge.pipeline.intake import Intake
+from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.snapshot import Snapshot
+from bridge.store import accounts, schema
+from bridge.store.engine import Store
+from bridge.telemetry import Metrics
+from bridge.web.config import HttpSettings
+from bridge.web.server import HttpDoor, door
+
+DEADLINE = 10.0
+"""Seconds after which a test gives up on what should come at once."""
+
+
+class Beside:
+    """Another door, with the routes it is given. ``addresses`` is where it says that it listens."""
+
+    def __init__(self, routes: Sequence[BaseRoute] = (), addresses: Sequence[str] = ()) -> None:
+        self.addresses = addresses
+        self._routes = routes
+
+    async def open(self) -> None:
+        return
+
+    async def close(self, *, grace: float) -> None:
+        return
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return self._routes
+
+
+class World:
+    """Implements bridge.doors.Services around a store in ``folder``, and holds an HTTP door."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        listen: str = "127.0.0.1:0",
+        console: bool = False,
+        beside: Beside | None = None,
+        domains: Sequence[str] = ("sms.example.com",),
+    ) -> None:
+        self.file = folder / "bridge.db"
+        self.store = Store(f"sqlite:///{self.file}")
+        if not self.file.exists():
+            schema.migrate(self.store)
+            with self.store.write() as connection:
+                self.account = accounts.add_account(connection, "acme", region="IL", now=0)
+        self.metrics = Metrics()
+        self.clock = system_clock
+        self.settings: Any = SimpleNamespace(
+            public_url="https://sms.example.com/base", smtp=SimpleNamespace(domains=domains)
+        )
+        self.writer = Writer(self.store)
+        self.intake = Intake(
+            writer=self.writer,
+            snapshot=Snapshot(self.store),
+            rules=Rules(router=Router((Route(name="1", carriers=("sandbox",)),))),
+            metrics=self.metrics,
+        )
+        self.now = Health(live=True)
+        self.listeners: set[Callable[[], None]] = set()
+        settings = HttpSettings(listen=listen, console=console)
+        self.door: HttpDoor = door.build(settings, self)  # type: ignore[assignment]
+        self.doors: dict[str, Door] = {"http": self.door, "smtp": beside or Beside()}
+
+    async def health(self) -> Health:
+        return self.now
+
+    def watch(self, listener: Callable[[], None]) -> Callable[[], None]:
+        self.listeners.add(listener)
+        return lambda: self.listeners.discard(listener)
+
+    def changed(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
+
+    async def submit(self, number: str, text: str, sender: str | None = None) -> Receipt:
+        """Take a text, as a door does."""
+        return await self.intake.submit(
+            Submission(
+                account_id=self.account.id,
+                door="smtp",
+                origin="ann@example.com",
+                recipients=(Addressee(number=number),),
+                text=text,
+                sender=sender,
+            )
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Serve, and give a client."""
+        loop = asyncio.get_running_loop()
+        self.writer.on_commit = lambda: loop.call_soon_threadsafe(self.changed) and None
+        self.writer.start()
+        await self.intake.snapshot.open()
+        try:
+            await self.door.open()
+            async with httpx.AsyncClient(base_url=self.door.addresses[0], timeout=DEADLINE, trust_env=False) as client:
+                yield client
+        finally:
+            await self.door.close(grace=1.0)
+            await self.writer.stop()
+            self.store.close()
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """Wait for a condition that other tasks bring about."""
+    async with asyncio.timeout(DEADLINE):
+        while not met():
+            await asyncio.sleep(0.005)
