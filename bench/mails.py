@@ -29,8 +29,10 @@ PROBLEM db-3: /var is 97% full (threshold 90%).\r
 Since 06:58. Runbook: https://wiki.example.com/disk\r
 """
 
-_HEBREW = "שלום דנה,\r\n\r\nהתור שלך לרופאה נקבע ליום ראשון בשעה 09:30.\r\nלביטול השיבי למספר זה.\r\n\r\nתודה, המרפאה\r\n"
-_HTML = "<html><body dir=3D\"rtl\"><p>{}</p></body></html>"
+_HEBREW = (
+    "שלום דנה,\r\n\r\nהתור שלך לרופאה נקבע ליום ראשון בשעה 09:30.\r\nלביטול השיבי למספר זה.\r\n\r\nתודה, המרפאה\r\n"
+)
+_HTML = '<html><body dir=3D"rtl"><p>{}</p></body></html>'
 
 _TWO_PARTS = """\
 Received: from mail-7.example.net (mail-7.example.net [198.51.100.7])\r

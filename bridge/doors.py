@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
-    from starlette.routing import BaseRoute
+    from starlette.routing import BaseRoute as Route
 
     from bridge.clock import Clock
     from bridge.pipeline.intake import Intake
@@ -76,7 +76,7 @@ class Door(Protocol):
         """Take no more; let what runs be answered for ``grace`` seconds at most. Safe after a failed :meth:`open`."""
         ...
 
-    def routes(self) -> Sequence[BaseRoute]:
+    def routes(self) -> Sequence[Route]:
         """Return what it serves over HTTP, on the one port that all doors share."""
         ...
 

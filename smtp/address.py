@@ -22,7 +22,8 @@ def parse_recipient(address: str, *, domains: Collection[str], region: str | Non
     serves; upper case, a dot at the end, and U-labels for A-labels make no difference on either side. ``region`` is
     the home region of local numbers, see :func:`~bridge.model.numbers.parse_number`.
 
-    Raises :class:`UnknownDomain`, asked first, or :class:`InvalidNumber` and its children. No reason repeats the address.
+    Raises :class:`UnknownDomain`, asked first, or :class:`InvalidNumber` and its children. No reason repeats
+    the address.
     """
     if address.startswith("@"):
         address = address.partition(":")[2]

@@ -227,8 +227,8 @@ def _marked(data: bytes) -> str | None:
 def _wide(data: bytes, names: Sequence[str]) -> str | None:
     """Read UTF-16 or UTF-32 that has no mark, or no such name: None when it is neither.
 
-    The high bytes of a text are few different ones, the low bytes many: that tells the order of bytes better than
-    the rule (big end first), which not all programs keep.
+    High bytes are often zero, and few different ones, low bytes many: that tells the order better than the rule
+    (the high one first), which not all programs keep. An odd byte at the end was cut off from the next.
     """
     zeros = data.count(0)
     if names and names[0] in _WIDE:
@@ -241,11 +241,13 @@ def _wide(data: bytes, names: Sequence[str]) -> str | None:
         quads = zeros * 8 >= len(data) * 5
     if quads:
         return _strict(data, ("utf_32_be", "utf_32_le"))
-    high, low = data[::2], data[1::2]
-    if not (names and names[0] in _WIDE) and min(high.count(0), low.count(0)) * 8 > zeros:
+    data = data[: len(data) & ~1]
+    first, second = data[::2], data[1::2]
+    if not (names and names[0] in _WIDE) and min(first.count(0), second.count(0)) * 8 > zeros:
         return None
-    order = ("utf_16_le", "utf_16_be") if len(set(low)) < len(set(high)) else ("utf_16_be", "utf_16_le")
-    return _strict(data, order)
+    if (second.count(0), len(set(first))) > (first.count(0), len(set(second))):
+        return _strict(data, ("utf_16_le", "utf_16_be"))
+    return _strict(data, ("utf_16_be", "utf_16_le"))
 
 
 def _unlabelled(data: bytes, names: Sequence[str], fallback: str) -> str:

@@ -76,67 +76,86 @@ def to_text(page: str) -> str:
     Links are their text alone, pictures nothing; a space stands between the cells of a row. Raises nothing and
     takes well under a second, whatever the page; what is beyond :data:`LONGEST` characters is left out.
     """
-    pieces, tags, depth = _shown(_CONTROLS.sub(" ", page[:LONGEST]))
-    text = _laid_out("".join(pieces)) if tags <= _MOST_TAGS and depth <= _DEEPEST else None
-    return _tidy(_strung(pieces) if text is None else text)
+    outline = _Outline(_CONTROLS.sub(" ", page[:LONGEST]))
+    text = None
+    if outline.tags <= _MOST_TAGS and outline.deepest <= _DEEPEST:
+        text = _laid_out("".join(outline.pieces))
+    return _tidy(_strung(outline.pieces) if text is None else text)
 
 
-def _shown(page: str) -> tuple[list[str], int, int]:
-    """Split ``page`` in text (even places) and bare tags (odd places), without what is hidden; count tags, depth."""
-    pieces: list[str] = []
-    text: list[str] = []
-    hidden = ""
-    endless = set()
-    inside = tags = depth = deepest = at = 0
-    while at < len(page):
-        found = _TAG.search(page, at)
-        if not hidden:
-            text.append(page[at : found.start() if found else len(page)].replace("<", "&lt;"))
-        if not found:
-            break
-        at = found.end()
-        if found["other"]:
-            close = "-->" if page.startswith("--", at) else ">"
-            end = page.find(close, at)
-            if end < 0:
+class _Outline:
+    """What of a page is shown: in ``pieces`` its text (even places) and bare tags (odd places)."""
+
+    def __init__(self, page: str) -> None:
+        self.pieces: list[str] = []
+        self.tags = 0
+        self.deepest = 0
+        self._depth = 0
+        self._text: list[str] = []
+        self._hidden = ""
+        """The name of the element that is hidden, while in one; how often it is open within itself stands beside."""
+        self._inside = 0
+        self._endless: set[str] = set()
+        at = 0
+        while at < len(page):
+            found = _TAG.search(page, at)
+            if not self._hidden:
+                self._text.append(page[at : found.start() if found else len(page)].replace("<", "&lt;"))
+            if not found:
                 break
-            at = end + len(close)
-            continue
+            at = self._declaration(page, found) if found["other"] else self._tag(page, found)
+        self._put()
+
+    def _put(self, tag: str = "") -> None:
+        self.pieces.append("".join(self._text))
+        self._text.clear()
+        if tag:
+            self.pieces.append(tag)
+            self.tags += 1
+
+    @staticmethod
+    def _declaration(page: str, found: re.Match[str]) -> int:
+        """Return where the text after a comment, a doctype or the like begins."""
+        close = "-->" if page.startswith("--", found.end()) else ">"
+        end = page.find(close, found.end())
+        return end + len(close) if end >= 0 else len(page)
+
+    def _tag(self, page: str, found: re.Match[str]) -> int:
+        """Take a tag in, and return where the text after it begins."""
         name, ends = found["name"].lower(), bool(found["close"])
-        if hidden:
-            if name == hidden:
-                inside += -1 if ends else 1
-                if not inside:
-                    hidden = ""
-        elif name in _UNSEEN and not ends and name not in endless:
-            last = _UNSEEN[name].search(page, at)
-            if last:
-                at = last.start()
-            else:
-                endless.add(name)
-        elif not ends and name not in _VOID and found["attributes"] and _is_hidden(found["attributes"].lower()):
-            hidden, inside = name, 1
+        if self._hidden:
+            if name == self._hidden:
+                self._inside += -1 if ends else 1
+                if not self._inside:
+                    self._hidden = ""
+        elif name in _UNSEEN and not ends:
+            return self._unseen(page, found.end(), name)
+        elif found["attributes"] and not ends and name not in _VOID and _is_hidden(found["attributes"].lower()):
+            self._hidden, self._inside = name, 1
         elif name in _CELLS:
-            text.append(" ")
+            self._text.append(" ")
         elif name in _BREAKS:
-            pieces += ("".join(text), _BREAKS[name])
-            text.clear()
-            tags += 2
+            self._put(_BREAKS[name])
         elif kept := _LAYOUT.get(name):
-            tags += 1
+            self._put(f"</{kept}>" if ends else f"<{kept}>")
             if name not in _ENDS_ITSELF:
-                depth += -1 if ends else 1
-                deepest = max(deepest, depth)
-            pieces += ("".join(text), f"</{kept}>" if ends else f"<{kept}>")
-            text.clear()
-    pieces.append("".join(text))
-    return pieces, tags, deepest
+                self._depth += -1 if ends else 1
+                self.deepest = max(self.deepest, self._depth)
+        return found.end()
+
+    def _unseen(self, page: str, start: int, name: str) -> int:
+        """Return where an element ends; where its tag does, when it has no end: then the rest is not in it."""
+        end = _UNSEEN[name].search(page, start) if name not in self._endless else None
+        if end is None:
+            self._endless.add(name)
+            return start
+        return end.start()
 
 
 def _is_hidden(attributes: str) -> bool:
-    if "style" in attributes and (style := _STYLE.search(attributes)):
-        if _HIDDEN_STYLE.search(html.unescape(style[1].strip("\"'"))):
-            return True
+    style = _STYLE.search(attributes) if "style" in attributes else None
+    if style and _HIDDEN_STYLE.search(html.unescape(style[1].strip("\"'"))):
+        return True
     return "hidden" in attributes and _HIDDEN.search(_QUOTED.sub("", attributes)) is not None
 
 

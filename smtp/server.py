@@ -16,9 +16,7 @@ from smtp.session import Conversation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.routing import BaseRoute
-
-    from bridge.doors import Door, Services
+    from bridge.doors import Door, Route, Services
 
 
 class MailDoor:
@@ -67,7 +65,7 @@ class MailDoor:
                 connection.abort()
         self._servers.clear()
 
-    def routes(self) -> Sequence[BaseRoute]:
+    def routes(self) -> Sequence[Route]:
         """Return nothing: mail needs no HTTP."""
         return ()
 

@@ -17,6 +17,7 @@ _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _INNER_SPACE: Final = re.compile(rb"[^ \t\r\n][ \t]++[^ \t\r\n]")
 _WHOLE_LINE: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _CHUNK: Final = re.compile(rb"[^=]+")
+_LONGEST_WORD: Final = 24
 _SHORTEST_PREFIX: Final = 20
 _BEGIN: Final = re.compile(rb"(?m)^begin [0-7]{3,4}(?: .*)?$")
 
@@ -46,7 +47,8 @@ def _base64(data: bytes, plausible: Callable[[bytes], bool]) -> bytes:
     words = b" " in data.strip() and _INNER_SPACE.search(data) is not None
     if not foreign and not words:
         found = _quads(bare)
-        return found if plausible(found) else data
+        # A word or a number may look like base64 and not be; a text of this length would have a space.
+        return found if len(bare) >= _LONGEST_WORD or plausible(found) else data
     # Base64 first, then something else: what a mailing list or a scanner adds at the end.
     lines: list[bytes] = []
     for line in data.split(b"\n"):

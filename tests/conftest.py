@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from bridge.store import schema
 from bridge.store.engine import Store
@@ -28,6 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Shut every socket but loopback and Unix ones; a test may narrow it by pytest-socket's own markers."""
     config.option.allow_hosts = LOOPBACK
     config.option.allow_unix_socket = True
+    # Left alone, structlog draws every traceback with colours and locals, and takes seconds for it.
+    plain = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
+    structlog.configure(processors=[*plain, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture

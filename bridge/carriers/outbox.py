@@ -111,6 +111,10 @@ class Outbox:
         self._known.update(fresh)
         return [Mark(Fate.WRITTEN if fresh.pop(key, None) is not None else Fate.KNOWN) for key in keys]
 
+    def knows(self, name: str) -> bool:
+        """Whether this process has seen the id in the file. Blocks for nothing; any thread may ask."""
+        return _key(name) in self._known
+
     def close(self) -> None:
         """Let go of the file. Safe twice; the next append opens it again."""
         file, self._file, self._read = self._file, None, 0

@@ -157,16 +157,16 @@ class Sandbox:
             worker.shutdown()
 
     def _answer(self, behaviour: Behaviour, name: str) -> Answer:
-        """Say how this try is answered."""
+        """Say how this try is answered: a text that is there already is accepted, or its answer lost, and no more."""
+        if behaviour.answer is not Answer.LOSE and self._outbox.knows(name):
+            return Answer.ACCEPT
         if behaviour.times is None:
             return behaviour.answer
         tries = self._tries.pop(name, 0) + 1
-        if tries > behaviour.times:
-            return Answer.ACCEPT
         self._tries[name] = tries
         if len(self._tries) > _COUNTED:
             self._tries.popitem(last=False)
-        return behaviour.answer
+        return behaviour.answer if tries <= behaviour.times else Answer.ACCEPT
 
     async def _put(self, outgoing: Outgoing, behaviour: Behaviour, *, lost: bool) -> Outcome:
         """Write the line with all others that wait, and make the outcome of what became of it."""

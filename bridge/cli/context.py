@@ -175,13 +175,16 @@ def iso(moment: int | None) -> str | None:
 
 
 def cell(value: object) -> str:
-    """Return a value as a person reads it."""
+    """Return a value as a person reads it, on one line.
+
+    What a stranger or a carrier wrote may hold codes that a terminal obeys: they are escaped.
+    """
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
-    return str(value)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(value))
 
 
 def _print_json(value: object, stream: TextIO) -> None:

@@ -84,6 +84,8 @@ def demo(
 
     All of it lies in a temporary folder, on free ports, and is gone afterwards.
     """
+    # Until the loop listens to it, SIGTERM too must not leave the folder behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="smsbridge-demo-") as folder:
         settings = _prepare(Path(folder))
         with asyncio.Runner(loop_factory=loop_factory()) as runner:

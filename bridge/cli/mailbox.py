@@ -58,7 +58,7 @@ def allow(context: Context, account: AccountName, pattern: Pattern) -> None:
 @command(app, "list")
 def list_all(
     context: Context,
-    account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="Only this account's.")] = None,
+    account: Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="Only this account's.")] = None,
 ) -> None:
     """List who may send."""
     with context.reading() as session:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge import doors
-from bridge.cli.context import Context, command
+from bridge.cli.context import Context, cell, command
 from bridge.cli.options import PLAIN
 from bridge.model.errors import NotFound
 from bridge.store import accounts
@@ -71,10 +71,14 @@ def _read(file: str) -> bytes:
 
 def _lines(entry: dict[str, Any]) -> list[str]:
     if "error" in entry:
-        return [f"to       {entry['to']}", f"refused  {entry['error']['reason']} ({entry['error']['code']})", ""]
+        return [
+            f"to       {cell(entry['to'])}",
+            f"refused  {cell(entry['error']['reason'])} ({entry['error']['code']})",
+            "",
+        ]
     size = f"{entry['encoding']}, {entry['units']} units, {entry['parts']} part{'s' * (entry['parts'] > 1)}"
     return [
-        f"to       {entry['to']}",
+        f"to       {cell(entry['to'])}",
         f"number   {entry['number']}",
         f"account  {entry['account']}",
         f"size     {size}",

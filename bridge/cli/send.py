@@ -39,7 +39,7 @@ def send(
     *,
     account: Annotated[str, typer.Option("--account", metavar="A", help="Who pays.")],
     to: Annotated[list[str], typer.Option("--to", metavar="NUMBER", help="Who gets it; more may follow.")],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", show_default=False)] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="NUMBER", help="Who else gets it.")] = None,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What is sent; - reads it from stdin.")],
 ) -> None:
     """Send a text, and print its id."""

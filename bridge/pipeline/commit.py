@@ -154,9 +154,17 @@ class Writer:
                 return self._commit(jobs, again=True)  # another process took the key, and has it now
             return [(jobs[0], None, _own_trouble(error))]
         self._note(None)
-        if self.on_commit is not None and any(isinstance(job, _Submit) for job in jobs):
-            self.on_commit()
+        if any(isinstance(job, _Submit) for job in jobs):
+            self._tell()
         return answers
+
+    def _tell(self) -> None:
+        if self.on_commit is None:
+            return
+        try:
+            self.on_commit()
+        except Exception:  # noqa: BLE001 - what is durable is answered so, whoever listens
+            _log.exception("listener failed")
 
     def _transaction(self, jobs: list[_Submit | _Change]) -> list[_Answer]:
         submits = [job for job in jobs if isinstance(job, _Submit)]

@@ -23,7 +23,8 @@ class Backoff:
         not.
         """
         doublings: int = 2 ** min(rounds - 1, _MAX_DOUBLINGS)
-        grown = min(self.ceiling, self.first * doublings)
+        # Divided first: a day doubled thirty times is no timedelta any more.
+        grown = self.ceiling if self.ceiling / doublings < self.first else min(self.ceiling, self.first * doublings)
         own = grown * (1 - self.jitter * chance)
         return own if asked is None else max(own, asked)
 

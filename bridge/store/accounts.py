@@ -30,12 +30,12 @@ class Key:
 
 def add_account(connection: Connection, name: str, *, region: str | None, now: int) -> Account:
     """Make an account. Raises :exc:`Conflict` when the name is taken."""
-    if connection.scalar(select(accounts.c.id).where(accounts.c.name == name)) is not None:
+    new = insert(accounts).values(name=name, region=region, enabled=True, created_at=now).returning(accounts.c.id)
+    try:
+        made = connection.execute(new).scalar_one()
+    except IntegrityError as error:
         reason = f"account {name} exists already"
-        raise Conflict(reason)
-    made = connection.execute(
-        insert(accounts).values(name=name, region=region, enabled=True, created_at=now).returning(accounts.c.id)
-    ).scalar_one()
+        raise Conflict(reason) from error
     _changed(connection)
     return Account(id=made, name=name, region=region)
 

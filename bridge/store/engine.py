@@ -123,7 +123,7 @@ def _make_engine(url: str) -> Engine:
 
 
 def _sqlite_engine(path: str | None, url: URL) -> Engine:
-    if not path or path == ":memory:":
+    if not path or path == ":memory:" or path.startswith("file:"):
         reason = "database: SQLite needs a file, for what is accepted must outlive the process"
         raise ConfigError(reason)
     folder = Path(path).resolve().parent

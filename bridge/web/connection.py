@@ -83,6 +83,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._between = self._offered = False
         self._in_head = True
         self._head = self._fields = 0
+        self._wait()
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:

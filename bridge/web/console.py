@@ -82,7 +82,7 @@ class Console:
         self._store = services.store
         self._names = _names(settings.listen, str(getattr(services.settings, "public_url", "")))
         self._any_address = _unspecified(split_address(settings.listen)[0])
-        self._phones = Cached(self._read, max_age=1.0)
+        self._phones = Cached(self._read, max_age=0.0)
         self._stamp = Cached(self._read_stamp, max_age=0.0)
         self._feed = Feed(stamp=self._changes, watch=services.watch, poll=poll)
         self._templates = jinja2.Environment(
@@ -153,6 +153,8 @@ class Console:
                 yield f"event: change\ndata: {version}\n\n"
 
     async def _shown(self) -> tuple[dict[str, Any], int]:
+        # Who has just sent a text must see it: no read is good enough that began before the question.
+        self._phones.invalidate()
         try:
             found = await self._phones.get()
         except (BridgeError, TimeoutError):
@@ -183,9 +185,6 @@ class Console:
             return await self._stamp.get()
         except (BridgeError, TimeoutError):
             return "away"
-        finally:
-            # Pages that hear of a change must not get what was read before it.
-            self._phones.invalidate()
 
     def _known_host(self, header: str) -> bool:
         host = _host(header)

@@ -75,7 +75,7 @@ class Feed:
 
     def _join(self) -> None:
         self._listening += 1
-        if self._task is None and not self._closed:
+        if not self._closed and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._look(), name="console feed")
 
     def _leave(self) -> None:

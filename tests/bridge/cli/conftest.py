@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from bridge import telemetry
@@ -116,19 +117,29 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
     return Result(code=process.returncode, out=out, err=err)
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where processes keep what they compiled: without it, most of a start is compiling where none may be kept."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.fixture
-def bare_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def bare_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytecode: Path) -> Iterator[Desk]:
     """A desk with nothing on it."""
     for name in [name for name in os.environ if name.startswith("SMSBRIDGE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHONPATH", str(Path(root.__file__).parents[2]))
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
-    # Commands in this process must not send the logs of all later tests to the stream of one call.
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(bytecode))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    # Commands in this process must not bind the logs of all later tests to the stream of one call.
     monkeypatch.setattr(telemetry, "configure_logging", lambda *_: None)
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     folder = tmp_path / "desk"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return Desk(folder=folder)
+    yield Desk(folder=folder)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pty
@@ -11,7 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import termios
 import time
 import urllib.request
 from pathlib import Path
@@ -140,7 +138,7 @@ def test_a_database_of_a_newer_version_is_left_alone(desk: Desk, command: tuple[
 def test_a_port_in_use_is_named(desk: Desk, door: str) -> None:
     """`serve` ends with the setting and the address; the other listener is not left behind."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = "127.0.0.1:{}".format(taken.getsockname()[1])
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
         environment = {"SMSBRIDGE_SMTP__LISTEN": "127.0.0.1:0", "SMSBRIDGE_HTTP__LISTEN": "127.0.0.1:0"}
         environment[f"SMSBRIDGE_{door.upper()}__LISTEN"] = address
         refused = desk.run("serve", **environment)
@@ -156,23 +154,6 @@ def test_an_unknown_account_is_one_line(desk: Desk) -> None:
 def test_wrong_usage_exits_with_2(desk: Desk, arguments: tuple[str, ...]) -> None:
     """What is not on the line as it should be is told apart from what failed."""
     assert desk.run(*arguments).code == 2
-
-
-def test_the_configuration_may_be_named_before_and_after_the_command(desk: Desk) -> None:
-    """--config and --json hold wherever they stand; the file's folder is where its paths count from."""
-    elsewhere = desk.folder.parent / "elsewhere"
-    elsewhere.mkdir()
-    away = Desk(folder=elsewhere)
-    file = str(desk.file)
-    for arguments in (
-        ("--config", file, "--json", "account", "list"),
-        ("account", "--config", file, "--json", "list"),
-        ("account", "list", "--config", file, "--json"),
-    ):
-        assert away.run(*arguments).json == []
-    assert away.run("account", "list", "--json", SMSBRIDGE_CONFIG=file).json == []
-    # The nearest one counts.
-    assert away.run("--config", "none.toml", "account", "list", "--config", file, "--json").json == []
 
 
 def test_help_loads_nothing_heavy(desk: Desk) -> None:
@@ -265,7 +246,7 @@ def test_the_demo_goes_on_until_it_is_stopped(bare_desk: Desk, number: signal.Si
     """Without --once the page is there until Ctrl-C; then the folder goes, and the exit code is 0."""
     with bare_desk.running("demo", TMPDIR=str(bare_desk.folder)) as process:
         assert process.stdout is not None
-        shown = []
+        shown: list[str] = []
         while not shown or not shown[-1].startswith("Ctrl-C"):
             shown.append(process.stdout.readline())
             assert shown[-1] != "", process.communicate()

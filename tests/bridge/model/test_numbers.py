@@ -354,9 +354,7 @@ def test_one_pass_judges_as_two() -> None:
     for e164 in TAKEN:
         for _ in range(8):
             keep = dice.randrange(3, len(e164))
-            near = e164[:keep] + "".join(
-                dice.choices("0123456789", k=len(e164) - keep + dice.choice((0, 0, 0, 1)))
-            )
+            near = e164[:keep] + "".join(dice.choices("0123456789", k=len(e164) - keep + dice.choice((0, 0, 0, 1))))
             try:
                 found = parse_number(near, None)
             except Refusal as refusal:

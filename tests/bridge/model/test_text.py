@@ -274,9 +274,7 @@ def test_clean_takes_time_by_length_alone() -> None:
     assert clean("\r\n \t" * 250_000 + "a") == "  a"
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "\n\r\n", "\u00a0", "\u200f\u200e", "\ufeff", "\u2066 \u2069", "\ufe0f"]
-)
+@pytest.mark.parametrize("text", ["", " ", "\n\r\n", "\u00a0", "\u200f\u200e", "\ufeff", "\u2066 \u2069", "\ufe0f"])
 def test_check_length_wants_something_to_see(text: str) -> None:
     """White space and invisible characters alone are no text."""
     with pytest.raises(NoText, match="no text"):
@@ -314,9 +312,7 @@ def test_too_long_in_ucs2_names_the_characters() -> None:
         check_length("a" * 100 + "’", 1)
     with pytest.raises(TextTooLong) as refusal:
         check_length("ab\x1b\u0301\ud83d“”–—" * 20, 1)
-    assert refusal.value.reason.endswith(
-        "because of U+001B, U+0301, U+D83D, “ (U+201C), ” (U+201D) and others"
-    )
+    assert refusal.value.reason.endswith("because of U+001B, U+0301, U+D83D, “ (U+201C), ” (U+201D) and others")
     refusal.value.reason.encode()
 
 

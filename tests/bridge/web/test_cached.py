@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_read_that_hangs_holds_one_thread() -> None:
 
 def test_a_failed_read_is_told_and_tried_again() -> None:
     """Its error reaches who asked; the next one reads anew."""
-    answers = iter([ValueError("away"), 7])
+    answers: Iterator[Exception | int] = iter([ValueError("away"), 7])
 
     def read() -> int:
         answer = next(answers)

@@ -9,7 +9,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from bridge.clock import system_clock
-from bridge.store.engine import Store
 from bridge.web.metrics import MetricsPage
 from tests.bridge.web.world import World
 from tests.support import texts
@@ -33,7 +32,6 @@ def test_counters_and_what_waits(tmp_path: Path) -> None:
 
     async def run() -> dict[str, float]:
         world = World(tmp_path)
-        world.store = world.door._metrics._waiting._store = Store(world.store.url, clock=system_clock)
         old = HandClock(system_clock())
         old.advance(seconds=-90)
         texts.put(world.store, texts.make_plan(old))
@@ -71,10 +69,7 @@ def test_without_a_database_the_counters_still_come(tmp_path: Path) -> None:
         async with world.open() as client:
             await world.submit("+972502345678", "hello")
             before = _values(await client.get("/metrics"))
-            world.store.close()
-            for file in tmp_path.glob("bridge.db-*"):
-                file.unlink()
-            world.file.write_bytes(b"this is no database, whatever its name says" * 100)
+            world.lose_database()
             return before, _values(await client.get("/metrics"))
 
     before, after = asyncio.run(run())

@@ -1,8 +1,9 @@
-"""Each command's rules: what it takes, what it refuses, what it prints."""
+"""Accounts, mailboxes, keys and credit: what is taken, what is refused, what is printed."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import argon2
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from typer import BadParameter
 
 from bridge.cli.money import as_number, format_credit, parse_credit
-from bridge.store import schema
+from bridge.store import accounts
 from bridge.store.tables import keys
 from tests.bridge.cli.conftest import Desk
 
@@ -228,18 +229,42 @@ def test_an_empty_list_says_so(desk: Desk, arguments: tuple[str, ...], said: str
 
 
 def test_a_table_has_one_line_for_each_row(acme: Desk) -> None:
-    """In a pipe no cell is folded or cut, however long, and nothing in it is markup."""
-    note = "[red]" + "x" * 500
+    """In a pipe no cell is folded or cut, however long; nothing in it is markup, or a code for the terminal."""
+    note = "[red]" + "x" * 500 + "שלום\x1b[2J\n\u202e"
     acme.call("credit", "add", "acme", "1", "--note", note)
     header, first, _ = acme.call("credit", "show", "acme").out.splitlines()[1:]
     assert header.split() == ["at", "amount", "kind", "note"]
-    assert first.split()[1:] == ["1", "added", note]
+    assert first.split()[1:] == ["1", "added", "[red]" + "x" * 500 + "שלום\\x1b[2J\\n\\u202e"]
 
 
-def test_migrate_brings_an_empty_database_forward(bare_desk: Desk, desk: Desk) -> None:
-    """`migrate` says from which schema to which; a second time there is nothing to do."""
-    (desk.folder / "bridge.db").unlink()
-    assert "is empty; run: smsbridge migrate" in desk.call("account", "list").error
-    assert desk.call("migrate", "--json").json == {"from": None, "to": schema.head()}
-    assert desk.call("migrate").out == f"schema {schema.head()}: nothing to do\n"
-    assert desk.call("account", "list", "--json").json == []
+def test_the_options_hold_before_and_after_the_command(
+    acme: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--config and --json hold wherever they stand; the file's folder is where its paths count from."""
+    monkeypatch.chdir(tmp_path)
+    file = str(acme.file)
+    for arguments in (
+        ("--config", file, "--json", "account", "list"),
+        ("account", "--config", file, "--json", "list"),
+        ("account", "list", "--config", file, "--json"),
+        # The one that is nearest to the end counts.
+        ("--config", "none.toml", "account", "list", "--config", file, "--json"),
+    ):
+        assert [account["name"] for account in acme.call(*arguments).json] == ["acme"]
+    assert acme.call("account", "list").code == 1
+    monkeypatch.setenv("SMSBRIDGE_CONFIG", file)
+    assert len(acme.call("account", "list", "--json").json) == 1
+    assert acme.call("--config", "none.toml", "account", "list").code == 1
+
+
+def test_a_bug_tells_nothing_but_that_there_is_one(acme: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception nobody expected is one line without its class or text; --traceback shows it."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setattr(accounts, "list_accounts", broken)
+    told = acme.call("account", "list").error
+    assert told == "internal error; run the command again with --traceback to see where"
+    assert "RuntimeError: s3cret" in acme.call("account", "list", "--traceback").err
+    assert "--traceback" not in acme.call("account", "list", "--help").out

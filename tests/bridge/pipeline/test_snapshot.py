@@ -1,0 +1,220 @@
+"""The directory in memory: how old it may be, and what is never decided on an old one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from bridge.model.account import Directory
+from bridge.model.errors import AccountDisabled, SenderRefused, StoreUnavailable
+from bridge.model.message import Addressee, Submission
+from bridge.pipeline.accept import Rules
+from bridge.pipeline.commit import Writer
+from bridge.pipeline.intake import Intake
+from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.snapshot import Snapshot
+from bridge.store import accounts
+from bridge.store.engine import Store
+from bridge.telemetry import Metrics
+from tests.support import texts
+from tests.support.carriers import until
+from tests.support.clock import HandClock
+from tests.support.texts import number
+
+
+class Timer:
+    """Seconds since some moment, moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Counted(Store):
+    """A store that counts how often it was read, and can be away."""
+
+    reads = 0
+    away = False
+
+    def read(self) -> Any:
+        self.reads += 1
+        if self.away:
+            # What the engine says of a server that is down, without waiting for one.
+            raise StoreUnavailable("database: away")
+        return super().read()
+
+
+@pytest.fixture
+def counted(any_url: str, clock: HandClock) -> Any:
+    store = Counted(any_url, clock=clock)
+    texts.add_account(store)
+    yield store
+    store.close()
+
+
+def with_snapshot(store: Store, test: Callable[[Snapshot, Timer], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        timer = Timer()
+        snapshot = Snapshot(store, max_age=1.0, timer=timer)
+        await snapshot.open()
+        await test(snapshot, timer)
+
+    asyncio.run(main())
+
+
+def allow(store: Store, pattern: str) -> None:
+    with store.write() as connection:
+        accounts.allow_mailbox(connection, 1, pattern, now=0)
+
+
+def revoke(store: Store, pattern: str) -> None:
+    with store.write() as connection:
+        accounts.revoke_mailbox(connection, 1, pattern)
+
+
+def enable(store: Store, *, enabled: bool) -> None:
+    with store.write() as connection:
+        accounts.set_enabled(connection, 1, enabled=enabled)
+
+
+def test_nothing_is_known_before_it_is_opened(counted: Counted) -> None:
+    """A question before the first load is trouble of ours, no refusal."""
+    with pytest.raises(StoreUnavailable):
+        _ = Snapshot(counted).directory
+
+
+def test_nobody_is_refused_on_an_old_snapshot(counted: Counted) -> None:
+    """A mailbox that was allowed a moment ago sends, as soon as the snapshot is older than a tenth of its age."""
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        allow(counted, "ann@example.com")
+        timer.seconds += 0.125
+        assert (await snapshot.account_for("ann@example.com")).name == "acme"
+
+    with_snapshot(counted, test)
+
+
+def test_no_account_is_refused_on_an_old_snapshot(counted: Counted) -> None:
+    """One that was switched on again a moment ago sends."""
+    allow(counted, "ann@example.com")
+    enable(counted, enabled=False)
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        with pytest.raises(AccountDisabled):
+            await snapshot.account_for("ann@example.com")
+        enable(counted, enabled=True)
+        timer.seconds += 0.125
+        assert (await snapshot.account_for("ann@example.com")).name == "acme"
+
+    with_snapshot(counted, test)
+
+
+def test_strangers_do_not_wear_out_the_database(counted: Counted) -> None:
+    """However many are refused, the database is asked once in a tenth of the age; known ones cost nothing."""
+    allow(counted, "ann@example.com")
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        counted.reads = 0
+        for _ in range(50):
+            timer.seconds += 0.01
+            with pytest.raises(SenderRefused):
+                await snapshot.account_for("eve@example.com")
+            await snapshot.account_for("ann@example.com")
+        assert 4 <= counted.reads <= 5
+
+    with_snapshot(counted, test)
+
+
+def test_an_unchanged_directory_is_not_loaded_again(counted: Counted) -> None:
+    """Only the revision is asked for: the snapshot stays the very object."""
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        before = snapshot.directory
+        timer.seconds += 10
+        await snapshot.renew()
+        assert snapshot.directory is before
+        allow(counted, "ann@example.com")
+        timer.seconds += 10
+        await snapshot.renew()
+        assert snapshot.directory is not before
+
+    with_snapshot(counted, test)
+
+
+def test_keep_sees_changes_within_the_age(counted: Counted) -> None:
+    """A revoked mailbox is out by itself after max_age: nobody has to ask."""
+    allow(counted, "ann@example.com")
+
+    async def main() -> None:
+        snapshot = Snapshot(counted, max_age=0.02)
+        await snapshot.open()
+        assert snapshot.directory.account_for("ann@example.com")
+        keeper = asyncio.create_task(snapshot.keep())
+        revoke(counted, "ann@example.com")
+        await until(lambda: "ann@example.com" not in snapshot.directory.mailboxes)
+        keeper.cancel()
+
+    asyncio.run(main())
+
+
+def test_while_the_database_is_away_the_old_one_holds(counted: Counted) -> None:
+    """Known mailboxes go on sending; an unknown one is told to come again, not refused; and keeping goes on."""
+    allow(counted, "ann@example.com")
+
+    async def main() -> None:
+        timer = Timer()
+        snapshot = Snapshot(counted, max_age=0.01, timer=timer)
+        await snapshot.open()
+        counted.away = True
+        keeper = asyncio.create_task(snapshot.keep())
+        timer.seconds += 60
+        asked = counted.reads
+        await until(lambda: counted.reads > asked + 2)
+        assert (await snapshot.account_for("ann@example.com")).name == "acme"
+        with pytest.raises(StoreUnavailable):
+            await snapshot.account_for("new@example.com")
+        counted.away = False
+        allow(counted, "new@example.com")
+        assert (await snapshot.account_for("new@example.com")).name == "acme"
+        assert not keeper.done()
+        keeper.cancel()
+
+    asyncio.run(main())
+
+
+def test_an_opening_without_a_database_says_so(counted: Counted) -> None:
+    """The first load has no old one to fall back on."""
+    counted.away = True
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(Snapshot(counted).open())
+
+
+def test_a_new_account_may_submit_at_once(counted: Counted) -> None:
+    """The intake asks the database again before it refuses an account that its snapshot does not know."""
+
+    async def main() -> None:
+        timer, writer = Timer(), Writer(counted)
+        writer.start()
+        snapshot = Snapshot(counted, timer=timer)
+        intake = Intake(
+            writer=writer,
+            snapshot=snapshot,
+            rules=Rules(router=Router([Route(name="1", carriers=("a",))])),
+            metrics=Metrics(),
+        )
+        await snapshot.open()
+        timer.seconds += 0.5
+        new = texts.add_account(counted, "new")
+        recipients = (Addressee(number=number(1)),)
+        submission = Submission(account_id=new, door="test", origin="api", recipients=recipients, text="hi")
+        receipt = await intake.submit(submission)
+        assert not receipt.results[0].duplicate
+        assert isinstance(snapshot.directory, Directory)
+        await writer.stop()
+
+    asyncio.run(main())
