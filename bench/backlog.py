@@ -29,56 +29,56 @@ _MEMORY_BAR = 1.10
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Print the table; True when both bars are met."""
+    """Print the table; True when every bar is met."""
     with bridge.folder() as small, bridge.folder() as large:
-        stores = {
-            "empty queue": Store(f"sqlite:///{small / 'bridge.db'}"),
-            "backlog": Store(f"sqlite:///{large / 'bridge.db'}"),
-        }
+        folders = {"empty queue": small, "backlog": large}
+        stores = {name: Store(f"sqlite:///{folder / 'bridge.db'}") for name, folder in folders.items()}
         fill(stores["backlog"], _BACKLOG)
-        accepted, claimed = _rates(stores, seconds=options.seconds * options.rounds)
-        resident = {}
-        for name, folder in (("empty queue", small), ("backlog", large)):
-            stores[name].close()
-            with bridge.serve(folder, dispatch=False) as ours:
-                bridge.load(ours.port, mails=3000, mail="alert", run=name.replace(" ", ""), seconds=60)
-                resident[name] = ours.resident()
-    rows = []
-    met = True
-    for what, figures in (("accept, submissions/s", accepted), ("claim, texts/s", claimed)):
-        ratio = figures["backlog"] / figures["empty queue"]
-        verdict = table.verdict(ratio, bar=_BAR)
-        met &= verdict == "met"
-        rows.append(
-            (
-                what,
-                f"{figures['empty queue']:,.0f}",
-                f"{figures['backlog']:,.0f}",
-                f"{ratio:.2f}",
-                f"≥ {_BAR:.2f}",
-                verdict,
-            )
-        )
-    ratio = resident["backlog"] / resident["empty queue"]
-    verdict = table.verdict(ratio, bar=_MEMORY_BAR, at_least=False)
-    met &= verdict == "met"
-    rows.append(
-        (
-            "memory of serve, MiB",
-            f"{resident['empty queue'] / 2**20:.0f}",
-            f"{resident['backlog'] / 2**20:.0f}",
-            f"{ratio:.2f}",
-            f"≤ {_MEMORY_BAR:.2f}",
-            verdict,
-        )
-    )
+        with bridge.serve(small, dispatch=False) as empty, bridge.serve(large, dispatch=False) as full:
+            running = {"empty queue": empty, "backlog": full}
+            mails = _mails(running, options)
+            resident = {name: served.resident() / 2**20 for name, served in running.items()}
+        commits, claims = _rates(stores, seconds=options.seconds * options.rounds)
+        for store in stores.values():
+            store.close()
     head = ("", "empty queue", f"{_BACKLOG:,} queued", "ratio", "bar", "")
-    table.show("A backlog (SQLite)", head, rows)
-    return met
+    lines = [
+        _row("mails accepted /s", mails, at_least=_BAR),
+        _row("claimed, texts/s", claims, at_least=_BAR),
+        _row("memory of serve, MiB", resident, at_most=_MEMORY_BAR),
+        _row("committed without a door, submissions/s", commits),
+    ]
+    table.show("A backlog (SQLite)", head, lines)
+    return all("MISSED" not in line for line in lines)
+
+
+def _row(
+    what: str, figures: dict[str, float], *, at_least: float | None = None, at_most: float | None = None
+) -> tuple[str, ...]:
+    ratio = figures["backlog"] / figures["empty queue"]
+    bar, verdict = "", ""
+    if at_least is not None:
+        bar, verdict = f"≥ {at_least:.2f}", table.verdict(ratio, bar=at_least)
+    elif at_most is not None:
+        bar, verdict = f"≤ {at_most:.2f}", table.verdict(ratio, bar=at_most, at_least=False)
+    return what, f"{figures['empty queue']:,.0f}", f"{figures['backlog']:,.0f}", f"{ratio:.2f}", bar, verdict
+
+
+def _mails(running: dict[str, bridge.Running], options: argparse.Namespace) -> dict[str, float]:
+    """Return mails accepted per second at the door: medians over turns."""
+    rates: dict[str, list[float]] = {name: [] for name in running}
+    for turn in range(options.rounds + 1):
+        for name, served in running.items():
+            seen = bridge.load(
+                served.port, seconds=options.seconds, mail="alert", reuse=True, run=f"b{turn}", start=turn * 100_000
+            )
+            if turn:  # the first warms both up
+                rates[name].append(seen["rate"])
+    return {name: median(found) for name, found in rates.items()}
 
 
 def _rates(stores: dict[str, Store], *, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Return accept and claim rates: medians over many short turns, so that both stores see the same machine."""
+    """Return commit and claim rates: medians over many short turns, so that both stores see the same machine."""
     made: dict[str, Iterator[Plan]] = {name: plans(store) for name, store in stores.items()}
     taking: dict[str, list[float]] = {name: [] for name in stores}
     claiming: dict[str, list[float]] = {name: [] for name in stores}

@@ -143,16 +143,20 @@ class App:
                 line[name] = door.addresses[0] if name == "http" else list(door.addresses)
         return line
 
+    def alive(self) -> Health:
+        """Say whether every part still runs."""
+        broken = self._broken()
+        return Health(live=broken is None, problems=(broken,) if broken else ())
+
     async def health(self) -> Health:
-        """Look at the database by writing to it, and at the parts."""
-        problems = []
+        """Look at the parts, then at the database by writing to it."""
+        alive = self.alive()
+        if not alive.live:
+            return alive
         if not self._opened:
-            problems.append("starting or stopping")
-        if self._dead() is not None:
-            return Health(live=False, problems=("a part of the bridge has ended",))
-        if self._opened and (problem := await self._probe()):
-            problems.append(problem)
-        return Health(live=True, problems=tuple(problems))
+            return Health(live=True, problems=("starting or stopping",))
+        problem = await self._probe()
+        return Health(live=True, problems=(problem,) if problem else ())
 
     def watch(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after every commit that took new texts."""
@@ -172,21 +176,21 @@ class App:
 
     async def _supervise(self) -> None:
         while not self._stop.is_set():
-            if (dead := self._dead()) is not None:
-                error = None if dead.cancelled() else dead.exception()
-                _log.error("a part ended", part=dead.get_name(), exc_info=error)
-                reason = f"a part of the bridge ended: {dead.get_name()}"
-                raise InternalError(reason) from error
+            if (broken := self._broken()) is not None:
+                _log.error("stopping", reason=broken)
+                raise InternalError(broken)
             try:
                 async with asyncio.timeout(_WATCH):
                     await self._stop.wait()
             except TimeoutError:
                 continue
 
-    def _dead(self) -> asyncio.Task[None] | None:
-        if self._keeper is not None and self._keeper.done():
-            return self._keeper
-        return self._dispatcher.failed
+    def _broken(self) -> str | None:
+        """Say which part ended by itself, and of what; or None."""
+        for task in (self._keeper, self._dispatcher.failed):
+            if self._opened and task is not None and task.done():
+                return f"a part of the bridge ended: {task.get_name()}: {task.cancelled() or task.exception()!r}"
+        return next((reason for door in self.doors.values() if (reason := door.ended())), None)
 
     def _changed(self) -> None:
         self._dispatcher.wake()

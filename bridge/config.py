@@ -41,9 +41,7 @@ class DispatchSettings(Section):
         description="how long a text whose process died waits before it is taken over",
     )
     batch: int = Field(default=200, ge=1, le=10_000, description="texts claimed at once, at most")
-    lifetime: Span = Field(
-        default=timedelta(hours=24), gt=timedelta(0), description="a text not sent by then expires"
-    )
+    lifetime: Span = Field(default=timedelta(hours=24), gt=timedelta(0), description="a text not sent by then expires")
     first_retry: Span = Field(
         default=timedelta(seconds=5),
         gt=timedelta(0),
@@ -60,17 +58,13 @@ class LogSettings(Section):
     level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="least level that is written"
     )
-    form: str = Field(
-        default="auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, else JSON"
-    )
+    form: str = Field(default="auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, else JSON")
 
 
 class RouteSettings(Section):
     """A way out."""
 
-    name: str | None = Field(
-        default=None, pattern="^[A-Za-z0-9_-]{1,40}$", description="its name; default: its place"
-    )
+    name: str | None = Field(default=None, pattern="^[A-Za-z0-9_-]{1,40}$", description="its name; default: its place")
     carriers: tuple[str, ...] = Field(min_length=1, description="in the order in which they are tried")
 
 
@@ -80,18 +74,12 @@ class BaseSettings(Section):
     database: SecretStr = Field(
         default=SecretStr("sqlite:///bridge.db"), description="sqlite:///file or postgresql://user@host/name"
     )
-    public_url: str = Field(
-        default="", pattern="^(https?://[^/].*)?$", description="where clients reach the HTTP port"
-    )
+    public_url: str = Field(default="", pattern="^(https?://[^/].*)?$", description="where clients reach the HTTP port")
     default_region: Region | None = Field(
         default=None, description="country of numbers written without one, for accounts that name none"
     )
-    carriers: dict[str, Any] = Field(
-        default_factory=dict, description="[carriers.NAME]: one table per carrier"
-    )
-    routes: tuple[RouteSettings, ...] = Field(
-        default=(), description="[[routes]]: default is all carriers in order"
-    )
+    carriers: dict[str, Any] = Field(default_factory=dict, description="[carriers.NAME]: one table per carrier")
+    routes: tuple[RouteSettings, ...] = Field(default=(), description="[[routes]]: default is all carriers in order")
     dispatch: DispatchSettings = DispatchSettings()
     log: LogSettings = LogSettings()
 

@@ -53,8 +53,12 @@ class Services(Protocol):
     settings: Any
     doors: Mapping[str, Door]
 
+    def alive(self) -> Health:
+        """Say whether every part still runs. Asks nobody, so it answers at once while the database hangs."""
+        ...
+
     async def health(self) -> Health:
-        """Look at the parts, the database first; bounded in time."""
+        """Look at the parts and write to the database; bounded in time."""
         ...
 
     def watch(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -77,7 +81,11 @@ class Door(Protocol):
         ...
 
     def routes(self) -> Sequence[Route]:
-        """Return what it serves over HTTP, on the one port that all doors share."""
+        """Return what it serves over HTTP, on the one port that all doors share. Asked before :meth:`open`, maybe."""
+        ...
+
+    def ended(self) -> str | None:
+        """Say why it serves no more although nobody closed it, or None while all is well."""
         ...
 
 
@@ -93,9 +101,7 @@ class DoorKind(Protocol):
 
 def kinds() -> dict[str, DoorKind]:
     """Return the doors that are installed, by name."""
-    return {
-        found.name: found.load() for found in sorted(entry_points(group=_GROUP), key=lambda found: found.name)
-    }
+    return {found.name: found.load() for found in sorted(entry_points(group=_GROUP), key=lambda found: found.name)}
 
 
 def listen(address: str, *, setting: str) -> socket.socket:
@@ -130,7 +136,9 @@ def _why_not(error: OSError, address: str, setting: str) -> str:
         case errno.EADDRINUSE:
             return f"{setting}: {address} is in use; stop the program that has it, or choose another port"
         case errno.EACCES:
-            return f"{setting}: no permission to listen on {address}; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+            return (
+                f"{setting}: no permission to listen on {address}; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+            )
         case errno.EADDRNOTAVAIL:
             return f"{setting}: {address} is no address of this machine"
     return f"{setting}: cannot listen on {address}: {error.strerror or error}"

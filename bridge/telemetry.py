@@ -32,10 +32,11 @@ def get_logger(name: str) -> Any:
 def configure_logging(level: str = "info", form: str = "auto") -> None:
     """Send all logs to stderr, one line each: as JSON, or as coloured text on a terminal (``auto`` decides)."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    render: Callable[..., Any] = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # The console renderer formats tracebacks by itself; the plain form shows no values of variables.
+    render: list[Callable[..., Any]] = (
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if as_text
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
@@ -44,7 +45,7 @@ def configure_logging(level: str = "info", form: str = "auto") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, render],
+        processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -55,8 +56,7 @@ def configure_logging(level: str = "info", form: str = "auto") -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                render,
+                *render,
             ],
         )
     )

@@ -16,9 +16,7 @@ _HARD_MOST_PARTS = 20
 
 def _domain(value: str) -> str:
     try:
-        known = validate_email(
-            f"x@{value.rstrip('.')}", check_deliverability=False, globally_deliverable=False
-        )
+        known = validate_email(f"x@{value.rstrip('.')}", check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         message = f"{value!r} is no mail domain: {error}"
         raise ValueError(message) from error
@@ -40,9 +38,7 @@ class SmtpSettings(Section):
     )
     hostname: str = Field(default="", description="name in the greeting; default is the first domain")
     max_parts: int = Field(default=10, ge=1, le=_HARD_MOST_PARTS, description="parts of one text, at most")
-    max_size: int = Field(
-        default=1_048_576, ge=1024, le=104_857_600, description="bytes of one mail, at most"
-    )
+    max_size: int = Field(default=1_048_576, ge=1024, le=104_857_600, description="bytes of one mail, at most")
     max_recipients: int = Field(default=100, ge=1, le=10_000, description="recipients of one mail, at most")
     timeout: Span = Field(
         default=timedelta(minutes=5), gt=timedelta(0), description="a silent connection is closed after this"

@@ -42,9 +42,7 @@ _VOID: Final = frozenset({"br", "hr", "img", "input", "meta", "link", "col", "ar
 _HIDDEN_STYLE: Final = re.compile(
     r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden|max-height\s*:\s*0(?:px|pt|em)?\s*(?:[;!]|$))"
 )
-_STYLE: Final = re.compile(r"""(?:^|[\s"'])style\s*=\s*("[^"]*+"|'[^']*+'|[^\s"']++)""")
-_QUOTED: Final = re.compile(r""""[^"]*+"|'[^']*+'""")
-_HIDDEN: Final = re.compile(r"(?:^|\s)hidden(?:[\s=/]|$)")
+_ATTRIBUTE: Final = re.compile(r"""([^\s=/"']++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"']*+))?+""")
 
 _CELLS: Final = frozenset({"td", "th"})
 _PARAGRAPHS: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"})
@@ -153,10 +151,12 @@ class _Outline:
 
 
 def _is_hidden(attributes: str) -> bool:
-    style = _STYLE.search(attributes) if "style" in attributes else None
-    if style and _HIDDEN_STYLE.search(html.unescape(style[1].strip("\"'"))):
-        return True
-    return "hidden" in attributes and _HIDDEN.search(_QUOTED.sub("", attributes)) is not None
+    if "style" not in attributes and "hidden" not in attributes:
+        return False
+    for name, value in _ATTRIBUTE.findall(attributes):
+        if name == "hidden" or (name == "style" and _HIDDEN_STYLE.search(html.unescape(value.strip("\"'")))):
+            return True
+    return False
 
 
 @cache

@@ -34,9 +34,7 @@ def preview(
     """
     header = message_from_bytes(raw, policy=policy.compat32)
     sender = sender or parseaddr(str(header.get("From", "")))[1]
-    named = recipients or [
-        address for _, address in getaddresses([str(to) for to in header.get_all("To", [])])
-    ]
+    named = recipients or [address for _, address in getaddresses([str(to) for to in header.get_all("To", [])])]
     try:
         account = directory.account_for(normalise_address(sender))
         text = clean(read_content(raw).text)

@@ -3,10 +3,11 @@
 aiosmtpd keeps the conversation: greeting, EHLO, STARTTLS, AUTH, RSET, limits of commands. Replaced are
 
 - MAIL and RCPT: parameters that other servers know (AUTH=, RET=, ENVID=, NOTIFY=, ORCPT=) are taken where aiosmtpd
-  says 555, and common addresses are read without its header parser, which alone takes a tenth of a mail's time;
+  says 555, and addresses are read by the grammar of SMTP: its parser of headers takes a tenth of a mail's time, and
+  fails on some that are none;
 - DATA: read in the pieces that the network brings instead of line by line, so lines may have any length; what is
   past the size limit is counted and thrown away, and a line that ends in a bare LF is refused at once
-  (RFC 5321, 2.3.8: who takes it lets mail be smuggled; who waits for CRLF hangs);
+  (RFC 5321, 2.3.8: who takes it lets mail be smuggled; who waits for CRLF hangs), and nothing is heard after it;
 - errors: 451 with an id, and the details in the log, where aiosmtpd shows the exception to the client;
 - construction: aiosmtpd looks through its own methods by introspection for every connection.
 """
@@ -16,10 +17,9 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, syntax
 
 from bridge.telemetry import get_logger
 from smtp import replies
@@ -31,8 +31,15 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_ADDRESS = re.compile(r"<([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+)>(?: +(\S.*))?", re.ASCII)
-"""An angle address with a dot-string and a domain (RFC 5321, 4.1.2), and parameters: nearly all there are."""
+_ATOM = r'[^\x00-\x20\x7f"(),:;<>@\[\\\]\ud800-\udfff]+'
+_LOCAL = rf'(?:{_ATOM}|"(?:[^\x00-\x1f\x7f"\\\ud800-\udfff]|\\[\x20-\x7e])*")'
+_DOMAIN = rf"(?:{_ATOM}|\[{_ATOM}(?::[0-9A-Fa-f:.]*)?\])"
+_ADDRESS = rf"{_LOCAL}(?:@{_DOMAIN})?"
+_PATH = re.compile(rf"(?:<(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?({_ADDRESS}|)>|({_ADDRESS}))(?:[ \t]+(\S.*))?", re.DOTALL)
+"""A path and parameters (RFC 5321, 4.1.2; RFC 6531, 3.3), the domain and the angle brackets perhaps left out.
+
+A source route is passed over (RFC 5321, appendix C).
+"""
 
 _KNOWN_MAIL = frozenset({"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"})
 _KNOWN_RCPT = frozenset({"NOTIFY", "ORCPT"})
@@ -40,7 +47,13 @@ _BODIES = frozenset({"7BIT", "8BITMIME"})
 _CHUNK = 1 << 20
 """More than a stream reader ever holds: one read takes all that is there."""
 
+_END = b"\r\n.\r\n"
+_DOT = b"\r\n."
+
 TOO_LARGE = "552 5.3.4 Mail is larger than {limit} octets"
+_LAST_WORDS = 5.0
+"""Seconds for a client to read what was said before the connection closed."""
+
 BARE_LF = "554 5.5.2 A line ends in LF without CR (RFC 5321, 2.3.8); lines must end in CRLF"
 
 
@@ -71,7 +84,8 @@ class Conversation(Protocol):
 class Data:
     """Collects a mail up to the line with a single dot (RFC 5321, 4.1.1.4).
 
-    Holds ``limit`` octets at most, and one piece more; what comes after that is only looked at for the end.
+    The limit is one of octets without the final dot and those that transparency added (RFC 1870, 5). Of a mail
+    that is past it nothing is held, but the piece that is looked at for the end.
     """
 
     def __init__(self, limit: int) -> None:
@@ -86,20 +100,21 @@ class Data:
     def feed(self, piece: bytes) -> bytes | None:
         """Take a piece; return what follows the end of the mail once that is reached, else None."""
         whole = self._tail + piece
-        end = whole.find(b"\r\n.\r\n")
+        rest = None
+        end = whole.find(_END)
         if end >= 0:
-            stop = end + 5 - len(self._tail)
-            rest, piece, whole = piece[stop:], piece[:stop], whole[: end + 5]
+            stop = end + len(_END) - len(self._tail)
+            rest, piece, whole = piece[stop:], piece[:stop], whole[: end + len(_END)]
         if whole.count(b"\n") != whole.count(b"\r\n"):
             self.bare_lf = True
             return b""
-        self._size += len(piece)
-        if self._size > self._limit + 3:
+        self._size += len(piece) - whole.count(_DOT) + self._tail.count(_DOT)
+        if self._size > self._limit + 2:  # the final dot is one of those not counted
             self.too_large = True
             self._pieces.clear()
         else:
             self._pieces.append(piece)
-        if end >= 0:
+        if rest is not None:
             return rest
         # What the end may begin with: "\r\n.\r" at most. An LF in front has lost its CR and would look bare.
         self._tail = whole[-4:].removeprefix(b"\n")
@@ -108,8 +123,8 @@ class Data:
     def content(self) -> bytes:
         """Return the mail without the final dot, and without the dots that transparency added (RFC 5321, 4.5.2)."""
         content = b"".join(self._pieces)[:-3]
-        if b"\r\n." in content:
-            content = content.replace(b"\r\n.", b"\r\n")
+        if _DOT in content:
+            content = content.replace(_DOT, b"\r\n")
         return content[1:] if content.startswith(b".") else content
 
 
@@ -143,19 +158,15 @@ class MailProtocol(SMTP):
     line_length_limit = 4096
     """Longest command line that is held (RFC 5321, 4.5.3.1.4, asks for 512, extensions add to it)."""
 
-    def __init__(
-        self, frame: Frame, conversation: Conversation, *, closed: Callable[[MailProtocol], None]
-    ) -> None:
+    def __init__(self, frame: Frame, conversation: Conversation, *, closed: Callable[[MailProtocol], None]) -> None:
         """Make a connection. aiosmtpd's own constructor is not called: ``frame`` holds what it would work out."""
         loop = frame.loop
         reader = asyncio.StreamReader(loop=loop, limit=self.line_length_limit)
-        asyncio.StreamReaderProtocol.__init__(
-            self, reader, client_connected_cb=self._cb_client_connected, loop=loop
-        )
+        asyncio.StreamReaderProtocol.__init__(self, reader, client_connected_cb=self._cb_client_connected, loop=loop)
         vars(self).update(frame.settings)
         self._smtp_methods = {name: method.__get__(self) for name, method in _COMMANDS}
         self._auth_methods = {}
-        self.command_size_limits = _CommandSizes
+        self.command_size_limits = _SIZES
         self._frame = frame
         self._conversation = conversation
         self._on_closed = closed
@@ -163,6 +174,7 @@ class MailProtocol(SMTP):
         self._recipients = 0
         self._closing = False
         self._busy = False
+        self._deaf = False
 
     def shut(self) -> None:
         """Say goodbye: at once when no mail is under way, else after its answer."""
@@ -188,6 +200,7 @@ class MailProtocol(SMTP):
         super().connection_lost(error)
         self._on_closed(self)
 
+    @syntax("EHLO hostname")
     async def smtp_EHLO(self, hostname: str) -> None:
         """Answer with all extensions in one write."""
         if not hostname:
@@ -198,6 +211,7 @@ class MailProtocol(SMTP):
         self._session.host_name = hostname
         await self.push(self._frame.ehlo)
 
+    @syntax("MAIL FROM:<address>", extended=" [SP <mail-parameters>]")
     async def smtp_MAIL(self, arg: str | None) -> None:
         """Begin a mail: ``FROM:<address>`` and parameters (RFC 5321, 4.1.1.2)."""
         if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
@@ -218,6 +232,11 @@ class MailProtocol(SMTP):
         else:
             await self.push(refusal)
 
+    async def smtp_VRFY(self, arg: str | None) -> None:
+        """Tell nobody which addresses there are (RFC 5321, 7.3)."""
+        await self.push("252 2.5.0 Send a mail to see" if arg else "501 5.5.4 Syntax: VRFY address")
+
+    @syntax("RCPT TO:<address>", extended=" [SP <rcpt-parameters>]")
     async def smtp_RCPT(self, arg: str | None) -> None:
         """Take a recipient: ``TO:<address>`` and parameters (RFC 5321, 4.1.1.3)."""
         if await self.check_helo_needed() or await self.check_auth_needed("RCPT"):
@@ -237,14 +256,13 @@ class MailProtocol(SMTP):
         self._recipients += answer.startswith("250")
         await self.push(answer)
 
+    @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:
         """Take the mail itself (RFC 5321, 4.1.1.4)."""
         if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
             return
         if not self._recipients:
-            await self.push(
-                "503 5.5.1 No recipient was taken" if self._has_mail else "503 5.5.1 MAIL comes first"
-            )
+            await self.push("503 5.5.1 No recipient was taken" if self._has_mail else "503 5.5.1 MAIL comes first")
             return
         if arg:
             await self.push("501 5.5.4 Syntax: DATA")
@@ -254,7 +272,7 @@ class MailProtocol(SMTP):
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             data = await self._read_data()
             if data.bare_lf:
-                self._say_and_close(BARE_LF)
+                await self._end_deaf(BARE_LF)
                 return
             if data.too_large:
                 answer = TOO_LARGE.format(limit=self._frame.limit)
@@ -271,11 +289,13 @@ class MailProtocol(SMTP):
         """Answer an unexpected error: temporary, with an id that finds it in the log, and nothing of its kind."""
         incident = secrets.token_hex(4)
         _log.error("session failed", incident=incident, exc_info=error)
+        if self._closing:
+            self.loop.call_soon(self.shut)  # after the reply
         return f"{replies.TROUBLE} ({incident})"
 
     async def push(self, status: str | bytes) -> None:
-        """Write a reply."""
-        self._writer.write((status.encode("utf-8") if isinstance(status, str) else status) + b"\r\n")
+        """Write a reply; what it repeats of the client's bytes may be no text."""
+        self._writer.write((status.encode("utf-8", "replace") if isinstance(status, str) else status) + b"\r\n")
         await self._writer.drain()
 
     @property
@@ -292,6 +312,7 @@ class MailProtocol(SMTP):
             piece = await self._reader.read(_CHUNK)
             if not piece:
                 raise asyncio.CancelledError  # the client is gone; aiosmtpd ends the connection on this
+            self._reset_timeout()
             rest = data.feed(piece)
         if rest and not data.bare_lf:
             self._reader.feed_data(rest)
@@ -303,20 +324,16 @@ class MailProtocol(SMTP):
         if arg is None or arg[: len(keyword)].upper() != keyword:
             return syntax
         arg = arg[len(keyword) :].strip()
-        found = _ADDRESS.fullmatch(arg)
-        if found is not None:
-            address, rest = found[1], found[2]
-        elif arg.startswith("<>"):
-            address, rest = "", arg[2:]
-        else:
-            parsed, rest = self._getaddr(arg)
-            if parsed is None:
-                return "553 5.1.3 Malformed address"
-            address = parsed
+        if not arg:
+            return syntax
+        found = _PATH.fullmatch(arg)
+        if found is None:
+            return "553 5.1.3 Malformed address"
+        address = found[1] or found[2] or ""
         if not address and keyword == "TO:":
             return syntax
         parameters: dict[str, str] = {}
-        for word in (rest or "").split():
+        for word in (found[3] or "").split():
             name, _, value = word.partition("=")
             parameters[name.upper()] = value
         return address, parameters
@@ -341,12 +358,34 @@ class MailProtocol(SMTP):
         self._conversation.reset()
 
     def _timeout_cb(self) -> None:
-        self._say_and_close(replies.TIMEOUT)
+        if self.transport is not None and self.transport.is_closing():
+            self.abort()
+        else:
+            self._say_and_close(replies.TIMEOUT)
 
     def _say_and_close(self, reply: str) -> None:
-        if self.transport is not None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        if not self._deaf:
             self._writer.write(reply.encode("ascii") + b"\r\n")
-            self.transport.close()
+        self.transport.close()
+        # One who does not read could keep a closing connection for ever.
+        self._reset_timeout(_LAST_WORDS)
+
+    async def _end_deaf(self, reply: str) -> None:
+        """Say a last reply, and take no notice of what still comes.
+
+        Closed at once, the connection would be reset under a client that still sends, and the reply lost to it.
+        """
+        await self.push(reply)
+        self._busy = False
+        self._deaf = True
+        if not self._writer.can_write_eof() or self._closing:
+            self._say_and_close(reply)
+            return
+        self._writer.write_eof()
+        while await self._reader.read(_CHUNK):
+            pass
 
 
 def _unused(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -354,8 +393,15 @@ def _unused(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> Non
 
 
 _COMMANDS = tuple(
-    (name.removeprefix("smtp_"), getattr(MailProtocol, name))
-    for name in dir(MailProtocol)
-    if name.startswith("smtp_")
+    (name.removeprefix("smtp_"), getattr(MailProtocol, name)) for name in dir(MailProtocol) if name.startswith("smtp_")
 )
-_CommandSizes: dict[str, int] = defaultdict(lambda: MailProtocol.line_length_limit)
+
+
+class _Sizes(dict[str, int]):
+    """One limit for every command; aiosmtpd's own would remember each command it was ever sent."""
+
+    def __missing__(self, _command: str) -> int:
+        return MailProtocol.line_length_limit
+
+
+_SIZES = _Sizes()

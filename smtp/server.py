@@ -35,6 +35,7 @@ class MailDoor:
         self._empty = asyncio.Event()
         self._empty.set()
         self._frame: Frame | None = None
+        self._closing = False
         self.addresses: list[str] = []
 
     async def open(self) -> None:
@@ -53,6 +54,7 @@ class MailDoor:
 
     async def close(self, *, grace: float) -> None:
         """Take no more connections; answer the mails under way, for ``grace`` seconds at most; close the others."""
+        self._closing = True
         for server in self._servers:
             server.close()
         for connection in tuple(self._connections):
@@ -69,12 +71,18 @@ class MailDoor:
         """Return nothing: mail needs no HTTP."""
         return ()
 
+    def ended(self) -> str | None:
+        """Return None: a listener of the event loop ends only with the loop."""
+        return None
+
     def _connection(self) -> MailProtocol:
         assert self._frame is not None  # noqa: S101 - set before the first listener
         conversation = Conversation(intake=self._intake, settings=self._settings, region=self._region)
         connection = MailProtocol(self._frame, conversation, closed=self._gone)
         self._connections.add(connection)
         self._empty.clear()
+        if self._closing:  # it was accepted a moment before
+            connection.shut()
         return connection
 
     def _gone(self, connection: MailProtocol) -> None:

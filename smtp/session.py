@@ -67,9 +67,7 @@ class Conversation:
                 reason = f"At most {self._settings.max_recipients} recipients in one mail; send the rest in another"
                 raise TooManyRecipients(reason)
             account = self._account or await self._authorise()
-            number = parse_recipient(
-                address, domains=self._settings.domains, region=account.region or self._region
-            )
+            number = parse_recipient(address, domains=self._settings.domains, region=account.region or self._region)
         except BridgeError as error:
             return self._refused(error)
         self._numbers.append(number)

@@ -51,9 +51,7 @@ phonenumbers.enable_pattern_cache()
 _SEPARATORS: Final = str.maketrans(
     {"\uff0b": "+"}
     | dict.fromkeys(" -.()/")
-    | dict.fromkeys(
-        "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-    )
+    | dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
     | dict.fromkeys("\u05be\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\ufe58\ufe63\uff0d")
     | dict.fromkeys("\uff0e\uff08\uff09\uff0f")
     | dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060")
@@ -239,9 +237,7 @@ def _choose(digits: str, region: str | None, *, plus: bool) -> _Reading:
         ):
             return foreign
         return reading
-    possible = (
-        each for each in failed if each.number is not None and phonenumbers.is_possible_number(each.number)
-    )
+    possible = (each for each in failed if each.number is not None and phonenumbers.is_possible_number(each.number))
     return next(possible, failed[0])
 
 
@@ -274,9 +270,7 @@ def _refusal(reading: _Reading) -> InvalidNumber:
         return InvalidNumber(reading.fault)
     length = phonenumbers.is_possible_number_with_reason(reading.number)
     if length == ValidationResult.IS_POSSIBLE:
-        return UnassignedNumber(
-            "no such range of numbers: it is not assigned, or a digit is wrong or missing"
-        )
+        return UnassignedNumber("no such range of numbers: it is not assigned, or a digit is wrong or missing")
     return InvalidNumber(_LENGTH_REASONS[length])
 
 

@@ -254,7 +254,7 @@ class Dispatcher:
             if len(batch) > 1:
                 return [left for one in batch for left in await self._unrecorded([one])]
             row, outcome = batch[0]
-            _log.exception("outcome lost", id=recipient_id(row.message_id, row.position), outcome=outcome.verdict)
+            _log.exception("outcome lost", id=recipient_id(row.message_id, row.position))
             # It must not stay under a lease that we renew for ever.
             return [] if outcome is _LOST else await self._unrecorded([(row, _LOST)])
         except BridgeError as error:

@@ -28,7 +28,7 @@ def routes(services: Services) -> Sequence[BaseRoute]:
     """
 
     async def live(_request: Request) -> Response:
-        health = await services.health()
+        health = services.alive()
         return _answer(health, good=health.live)
 
     async def ready(_request: Request) -> Response:

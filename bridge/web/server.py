@@ -84,6 +84,10 @@ class HttpDoor:
         console = self._console.routes() if self._console is not None else ()
         return (*health.routes(self._services), *self._metrics.routes(), *console)
 
+    def ended(self) -> str | None:
+        """Say that the server's task ended by itself."""
+        return "the HTTP server ended" if self._serving is not None and self._serving.done() else None
+
     def _all_routes(self) -> Sequence[BaseRoute]:
         others = (door.routes() for door in self._services.doors.values() if door is not self)
         return [*self.routes(), *(route for routes in others for route in routes)]

@@ -89,7 +89,22 @@ def test_declared_charset(page: bytes, charset: str | None) -> None:
     assert declared_charset(page) == charset
 
 
-PIECES = ["<p>", "</p>", "<div hidden>", "</div>", "<table><tr><td>", "<!--", "-->", "<b", ">", "&#", ";", '"', "=", "x"]
+PIECES = [
+    "<p>",
+    "</p>",
+    "<div hidden>",
+    "</div>",
+    "<table><tr><td>",
+    "<!--",
+    "-->",
+    "<b",
+    ">",
+    "&#",
+    ";",
+    '"',
+    "=",
+    "x",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=40).map("".join))

@@ -85,6 +85,9 @@ class World:
         self.door = built
         self.doors = {"http": self.door, "smtp": beside or Beside()}
 
+    def alive(self) -> Health:
+        return Health(live=self.now.live, problems=() if self.now.live else self.now.problems)
+
     async def health(self) -> Health:
         return self.now
 
