@@ -35,7 +35,7 @@ _ATOM = r'[^\x00-\x20\x7f"(),:;<>@\[\\\]\ud800-\udfff]+'
 _LOCAL = rf'(?:{_ATOM}|"(?:[^\x00-\x1f\x7f"\\\ud800-\udfff]|\\[\x20-\x7e])*")'
 _DOMAIN = rf"(?:{_ATOM}|\[{_ATOM}(?::[0-9A-Fa-f:.]*)?\])"
 _ADDRESS = rf"{_LOCAL}(?:@{_DOMAIN})?"
-_PATH = re.compile(rf"(?:<(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?({_ADDRESS}|)>|({_ADDRESS}))(?:[ \t]+(\S.*))?", re.DOTALL)
+_PATH = re.compile(rf"(?:<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?({_ADDRESS}))?>|({_ADDRESS}))(?:[ \t]+(\S.*))?", re.DOTALL)
 """A path and parameters (RFC 5321, 4.1.2; RFC 6531, 3.3), the domain and the angle brackets perhaps left out.
 
 A source route is passed over (RFC 5321, appendix C).
@@ -90,7 +90,7 @@ class Data:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._pieces: list[bytes] = []
+        self._held = bytearray()
         self._size = 0
         # The CRLF before the dot may be the one that ended the DATA command itself.
         self._tail = b"\r\n"
@@ -111,9 +111,9 @@ class Data:
         self._size += len(piece) - whole.count(_DOT) + self._tail.count(_DOT)
         if self._size > self._limit + 2:  # the final dot is one of those not counted
             self.too_large = True
-            self._pieces.clear()
+            self._held.clear()
         else:
-            self._pieces.append(piece)
+            self._held += piece
         if rest is not None:
             return rest
         # What the end may begin with: "\r\n.\r" at most. An LF in front has lost its CR and would look bare.
@@ -122,7 +122,7 @@ class Data:
 
     def content(self) -> bytes:
         """Return the mail without the final dot, and without the dots that transparency added (RFC 5321, 4.5.2)."""
-        content = b"".join(self._pieces)[:-3]
+        content = bytes(memoryview(self._held)[:-3])
         if _DOT in content:
             content = content.replace(_DOT, b"\r\n")
         return content[1:] if content.startswith(b".") else content
@@ -352,7 +352,7 @@ class MailProtocol(SMTP):
         return None
 
     def _set_rset_state(self) -> None:
-        super()._set_rset_state()
+        super()._set_rset_state()  # type: ignore[no-untyped-call]
         self._has_mail = False
         self._recipients = 0
         self._conversation.reset()

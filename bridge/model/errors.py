@@ -9,14 +9,27 @@
     │   │   └── UnassignedNumber    number_unassigned
     │   ├── UnknownDomain           domain_unknown
     │   ├── SenderRefused           sender_not_authorised
+    │   ├── SenderName              sender_name_invalid
+    │   │   └── SenderNotApproved   sender_name_not_approved
     │   ├── AccountDisabled         account_disabled
     │   ├── NoText                  text_empty
     │   ├── TextTooLong             text_too_long
     │   ├── MailTooLarge            mail_too_large
     │   ├── MalformedContent        content_malformed
+    │   ├── InvalidTemplate         template_invalid
+    │   │   └── MissingField        field_missing
+    │   ├── InvalidTime             sendtime_invalid
+    │   │   ├── PastTime            sendtime_past
+    │   │   └── UnknownZone         zone_unknown
+    │   ├── QuietHours              quiet_hours
+    │   ├── CountryRefused          country_not_allowed
+    │   ├── OptedOut                opted_out
+    │   ├── UnknownRecipient        recipient_unknown
+    │   ├── WrongState              state_wrong
     │   ├── TooManyRecipients       recipients_too_many   (temporary: send the rest in another one)
     │   ├── NoCredit                credit_exhausted      (temporary: credit can be added)
     │   └── RateLimited             rate_limited          (temporary)
+    │       └── SpendLimited        spend_limited         (temporary)
     ├── Trouble                 ours; always temporary
     │   ├── StoreUnavailable        store_unavailable
     │   │   └── StoreFull               store_full
@@ -29,7 +42,8 @@
         └── Conflict                conflict
 
 Every class has a stable ``code`` (documented in docs/errors.md) and says whether the same request may succeed
-later (``temporary``). ``reason`` is one line for a person; it never holds a secret or the text of a message.
+later (``temporary``). ``reason`` is one line for a person; it never holds a secret or the text of a message,
+but for the few characters that a rule has to name.
 A door maps classes to its own replies by one total table.
 """
 
@@ -93,6 +107,18 @@ class AccountDisabled(Refusal):
     code = "account_disabled"
 
 
+class SenderName(Refusal):
+    """The name that the text should come from has a form no network shows."""
+
+    code = "sender_name_invalid"
+
+
+class SenderNotApproved(SenderName):
+    """The name that the text should come from is not approved for the account."""
+
+    code = "sender_name_not_approved"
+
+
 class NoText(Refusal):
     """Nothing is left to send."""
 
@@ -117,6 +143,66 @@ class MalformedContent(Refusal):
     code = "content_malformed"
 
 
+class InvalidTemplate(Refusal):
+    """The text has placeholders that cannot be read: unknown, nested or open braces."""
+
+    code = "template_invalid"
+
+
+class MissingField(InvalidTemplate):
+    """A recipient lacks a field that the template asks for."""
+
+    code = "field_missing"
+
+
+class InvalidTime(Refusal):
+    """The time to send at cannot be read, or does not exist."""
+
+    code = "sendtime_invalid"
+
+
+class PastTime(InvalidTime):
+    """The time to send at is over, or so is the text's lifetime by then."""
+
+    code = "sendtime_past"
+
+
+class UnknownZone(InvalidTime):
+    """No time zone has that name."""
+
+    code = "zone_unknown"
+
+
+class QuietHours(Refusal):
+    """Nothing is sent at this hour, and the account does not hold texts until it ends."""
+
+    code = "quiet_hours"
+
+
+class CountryRefused(Refusal):
+    """The account does not send to that country."""
+
+    code = "country_not_allowed"
+
+
+class OptedOut(Refusal):
+    """The recipient asked for no more texts."""
+
+    code = "opted_out"
+
+
+class UnknownRecipient(Refusal):
+    """No contact or group has that name."""
+
+    code = "recipient_unknown"
+
+
+class WrongState(Refusal):
+    """The message is too far on its way, or over, for what was asked of it."""
+
+    code = "state_wrong"
+
+
 class TooManyRecipients(Refusal):
     """More recipients than one submission may have; the rest may come in another (RFC 5321, 4.5.3.1.10)."""
 
@@ -136,6 +222,12 @@ class RateLimited(Refusal):
 
     code = "rate_limited"
     temporary = True
+
+
+class SpendLimited(RateLimited):
+    """The account's spend for the day is reached."""
+
+    code = "spend_limited"
 
 
 class Trouble(BridgeError):

@@ -24,7 +24,7 @@ class Rules:
     """The operator's settings that bind every submission; a door or an account may be stricter."""
 
     router: Router
-    max_parts: int = 10
+    max_parts: int = 20
     max_recipients: int = 10_000
     lifetime: timedelta = timedelta(hours=24)
 

@@ -27,11 +27,16 @@ def source(dialect: str, columns: Sequence[Column[Any]]) -> str:
     return f"(SELECT {unpacked} FROM {_SOURCE[dialect]}) AS batch"  # noqa: S608 - names of our own columns
 
 
-def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert all the rows with one statement; each holds the columns' values in their order."""
+def insert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, then: str = ""
+) -> None:
+    """Insert all the rows with one statement; each holds the columns' values in their order.
+
+    ``then`` is a clause ``ON CONFLICT …``; without one a row that is there already breaks the statement.
+    """
     packed = pack(rows)
     if packed != "[]":
-        connection.execute(_insert(connection.dialect.name, table, tuple(columns)), {"rows": packed})
+        connection.execute(_insert(connection.dialect.name, table, tuple(columns), then), {"rows": packed})
 
 
 def pack(rows: Iterable[Sequence[Any]]) -> str:
@@ -40,11 +45,11 @@ def pack(rows: Iterable[Sequence[Any]]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _insert(dialect: str, table: Table, columns: tuple[str, ...]) -> TextClause:
+def _insert(dialect: str, table: Table, columns: tuple[str, ...], then: str) -> TextClause:
     names = ", ".join(columns)
     unpacked = source(dialect, [table.c[name] for name in columns])
     # SQLite reads "FROM … ON CONFLICT" as a join without the WHERE; it costs nothing.
-    statement = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unpacked} WHERE true"  # noqa: S608
+    statement = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unpacked} WHERE true {then}"  # noqa: S608
     return text(statement).bindparams(bindparam("rows"))
 
 

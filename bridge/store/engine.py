@@ -29,6 +29,8 @@ __all__ = ["Connection", "DatabaseError", "Store"]
 
 _BUSY_TIMEOUT_MS = 10_000
 _CACHE_KIB = 65_536
+_WAL_PAGES = 8_000
+"""32 MiB. Keys fall anywhere in their index: the rarer a checkpoint, the more of them share the pages it writes."""
 _READ: dict[str, dict[str, Any]] = {
     "sqlite": {"bridge_read": True},
     # The default would let each statement of a transaction see another state.
@@ -148,6 +150,7 @@ def _sqlite_engine(path: str | None, url: URL) -> Engine:
             "foreign_keys = ON",
             f"busy_timeout = {_BUSY_TIMEOUT_MS}",
             f"cache_size = -{_CACHE_KIB}",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

@@ -1,0 +1,202 @@
+"""The rules that need the database's word: opt-outs, limits, credit. Asked in the transaction that commits.
+
+The accounts of a batch are locked first, in the order of their ids; so whatever runs at once, in this process or in
+another, no limit is passed and no credit is spent twice. What is read once for the whole batch is then counted in
+memory, submission by submission and recipient by recipient, in their order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bridge.model.errors import BridgeError, NoCredit, OptedOut, RateLimited, SpendLimited
+from bridge.model.limits import exceeded
+from bridge.model.quota import window
+from bridge.store import conversations, ledger, opt_outs, usage
+from bridge.store.usage import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
+
+    from bridge.model.limits import Limit
+    from bridge.model.message import Recipient
+    from bridge.pipeline.accept import Plan
+    from bridge.store.engine import Connection
+
+_ACCOUNT = "account"
+_SPEND = "spend"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What of a plan is new: the recipients that no key answers."""
+
+    plan: Plan
+    recipients: Sequence[Recipient]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admission:
+    """What of an :class:`Asked` may go on, and by position why the others may not."""
+
+    admitted: tuple[Recipient, ...]
+    refused: dict[int, BridgeError]
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What is used already: as the database says, and as this batch adds to it."""
+
+    purses: dict[int, ledger.Purse]
+    windows: dict[Window, int]
+    times: dict[tuple[str, int], list[int]]
+    opted_out: set[tuple[str, int]]
+    added: defaultdict[Window, int] = field(default_factory=lambda: defaultdict(int))
+    texted: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+
+
+def admit(connection: Connection, asked: Sequence[Asked], *, now: int) -> list[Admission]:
+    """Ask the rules for each submission in turn, and write down what those that are taken use up.
+
+    A submission that is all or nothing is refused whole when one of its recipients is. One that is only a test is
+    asked like any other and uses up nothing.
+    """
+    if not asked:
+        return []
+    moment = datetime.fromtimestamp(now / 1000, tz=UTC)
+    quotas = [_windows(each.plan, moment) for each in asked]
+    pairs = [(one.number, each.plan.message.account_id) for each in asked for one in each.recipients]
+    counts = _Counts(
+        purses=ledger.lock(connection, {each.plan.message.account_id for each in asked}),
+        windows=usage.read(connection, {known for windows in quotas for known, _ in windows}),
+        times=conversations.times(connection, pairs) if any(each.plan.quota.number for each in asked) else {},
+        opted_out=opt_outs.among(connection, set(pairs)),
+    )
+    admissions = [_one(each, windows, counts, now) for each, windows in zip(asked, quotas, strict=True)]
+    usage.add(connection, counts.added)
+    conversations.note(
+        connection,
+        [
+            (number, account, now, message_id, position, counts.times.get((number, account), ()))
+            for (number, account), (message_id, position) in counts.texted.items()
+        ],
+    )
+    ledger.reserve(connection, _reserved(asked, admissions), now=now)
+    return admissions
+
+
+def _one(asked: Asked, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int) -> Admission:
+    plan = asked.plan
+    trial = _Trial(plan, windows, counts, now)
+    admitted = []
+    refused: dict[int, BridgeError] = {}
+    for one in asked.recipients:
+        refusal = trial.refusal(one)
+        if refusal is None:
+            trial.use(one)
+            admitted.append(one)
+        else:
+            refused[one.position] = refusal
+    if refused and plan.all_or_nothing:
+        first = next(iter(refused.values()))
+        refused = {one.position: refused.get(one.position, first) for one in asked.recipients}
+        admitted = []
+    elif not plan.test:
+        trial.keep()
+    return Admission(admitted=tuple(admitted), refused=refused)
+
+
+class _Trial:
+    """One submission against the counts: what it uses is its own until :meth:`keep`."""
+
+    def __init__(
+        self, plan: Plan, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int
+    ) -> None:
+        self._plan = plan
+        self._windows = windows
+        self._counts = counts
+        self._now = now
+        self._account = plan.message.account_id
+        self._texts = 0
+        self._spent = 0
+        self._times: dict[str, list[int]] = {}
+        self._texted: dict[str, int] = {}
+
+    def refusal(self, one: Recipient) -> BridgeError | None:
+        """Return why a recipient may not have the text, or None."""
+        quota = self._plan.quota
+        if not quota.transactional and (one.number, self._account) in self._counts.opted_out:
+            return OptedOut("the recipient asked for no more texts")
+        if quota.number and (over := exceeded(self._recent(one.number), quota.number, self._now)) is not None:
+            return RateLimited(f"more than {over.limit} to this number; again in {over.wait_seconds} s")
+        for known, limit in self._windows:
+            used = self._counts.windows.get(known, 0)
+            again = max(1, -(-(known.ends - self._now) // 1000))
+            if limit is None:
+                most = quota.spend_per_day
+                if most is not None and used + self._spent + one.price > most:
+                    return SpendLimited(f"the account's spend for the day is reached; again in {again} s")
+            elif used + self._texts + 1 > limit.count:
+                whose = "this account" if known.subject == _ACCOUNT else "this mailbox"
+                return RateLimited(f"more than {limit} from {whose}; again in {again} s")
+        purse = self._counts.purses[self._account]
+        if purse.limit is not None and purse.balance - self._spent - one.price < purse.limit:
+            return NoCredit("the account's credit does not cover the text")
+        return None
+
+    def use(self, one: Recipient) -> None:
+        """Count a recipient that may have the text."""
+        self._texts += 1
+        self._spent += one.price
+        self._texted[one.number] = one.position
+        if self._plan.quota.number:
+            self._recent(one.number).append(self._now)
+
+    def keep(self) -> None:
+        """Make what was used everybody's."""
+        counts = self._counts
+        for known, limit in self._windows:
+            amount = self._spent if limit is None else self._texts
+            counts.windows[known] = counts.windows.get(known, 0) + amount
+            counts.added[known] += amount
+        counts.purses[self._account].balance -= self._spent
+        for number, position in self._texted.items():
+            counts.texted[number, self._account] = (self._plan.message.id, position)
+        for number, times in self._times.items():
+            counts.times[number, self._account] = times
+
+    def _recent(self, number: str) -> list[int]:
+        """Return when the number was texted within the longest of the limits' spans."""
+        if number not in self._times:
+            longest = max(limit.span for limit in self._plan.quota.number)
+            since = self._now - int(longest.total_seconds() * 1000)
+            known = self._counts.times.get((number, self._account), ())
+            self._times[number] = [at for at in known if at > since]
+        return self._times[number]
+
+
+def _windows(plan: Plan, moment: datetime) -> list[tuple[Window, Limit | None]]:
+    """Return the windows that a submission counts in, each with its limit; spend has none of texts."""
+    quota, account = plan.quota, plan.message.account_id
+    found: list[tuple[Window, Limit | None]] = [
+        (Window(account, subject, *window(moment, limit.span, plan.zone)), limit)
+        for subject, limits in ((_ACCOUNT, quota.account), (plan.message.origin, quota.mailbox))
+        for limit in limits
+    ]
+    if quota.spend_per_day is not None:
+        found.append((Window(account, _SPEND, *window(moment, _DAY, plan.zone)), None))
+    return found
+
+
+def _reserved(asked: Sequence[Asked], admissions: Iterable[Admission]) -> list[tuple[int, str, int]]:
+    """Return what is reserved, as (account, message, amount in thousandths)."""
+    return [
+        (each.plan.message.account_id, each.plan.message.id, total)
+        for each, admission in zip(asked, admissions, strict=True)
+        if not each.plan.test and (total := sum(one.price for one in admission.admitted))
+    ]

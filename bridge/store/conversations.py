@@ -1,0 +1,66 @@
+"""The last word with a number: when an account texted it lately, and with which message.
+
+Limits per number are asked of the times; a reply from the phone finds by it the message that it answers.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import TextClause, bindparam, select, text
+
+from bridge.store import batch
+from bridge.store.tables import conversations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+_COLUMNS = ("number", "account_id", "last_at", "message_id", "position", "times")
+_REPLACE = (
+    "ON CONFLICT (number, account_id) DO UPDATE SET last_at = excluded.last_at, message_id = excluded.message_id,"
+    " position = excluded.position, times = excluded.times"
+)
+
+
+def times(connection: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
+    """Return when each (number, account) was texted lately, in milliseconds, oldest first. The caller holds locks."""
+    packed = batch.pack(wanted)
+    if packed == "[]":
+        return {}
+    rows = connection.execute(_times(connection.dialect.name), {"rows": packed})
+    return {(row[0], row[1]): json.loads(row[2]) for row in rows}
+
+
+def note(connection: Connection, rows: Sequence[tuple[str, int, int, str, int, Sequence[int]]]) -> None:
+    """Keep texts as (number, account, at, message, position, lately): the last word with each number."""
+    batch.insert(
+        connection,
+        conversations,
+        _COLUMNS,
+        [(*row[:5], json.dumps(row[5], separators=(",", ":"))) for row in rows],
+        then=_REPLACE,
+    )
+
+
+def last(connection: Connection, number: str) -> tuple[int, str, int] | None:
+    """Return account, message and position of the latest text to a number, or None."""
+    row = connection.execute(
+        select(conversations.c.account_id, conversations.c.message_id, conversations.c.position)
+        .where(conversations.c.number == number)
+        .order_by(conversations.c.last_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.account_id, row.message_id, row.position)
+
+
+@lru_cache(maxsize=2)
+def _times(dialect: str) -> TextClause:
+    columns = [conversations.c.number, conversations.c.account_id]
+    return text(
+        f"SELECT c.number, c.account_id, c.times FROM {batch.source(dialect, columns)}"  # noqa: S608
+        " JOIN conversations AS c ON c.number = batch.number AND c.account_id = batch.account_id"
+    ).bindparams(bindparam("rows"))

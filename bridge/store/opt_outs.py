@@ -1,0 +1,80 @@
+"""Who asked for no more texts: of one account, or of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import TextClause, bindparam, delete, select, text
+
+from bridge.model.errors import NotFound
+from bridge.store import batch
+from bridge.store.tables import opt_outs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+EVERYBODY = 0
+"""The account id under which a number is closed to all accounts."""
+
+_COLUMNS = ("number", "account_id", "word", "created_at")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptOut:
+    """A number that gets no texts of an account (of none where ``account_id`` is 0), by which word, since when."""
+
+    number: str
+    account_id: int
+    word: str
+    created_at: int
+
+
+def add(connection: Connection, number: str, account_id: int, *, word: str, now: int) -> None:
+    """Close a number. Once more changes nothing."""
+    batch.insert(
+        connection, opt_outs, _COLUMNS, [(number, account_id, word, now)], then="ON CONFLICT (number, account_id) DO NOTHING"
+    )
+
+
+def remove(connection: Connection, number: str, account_id: int) -> None:
+    """Open a number again. Raises :exc:`NotFound`."""
+    gone = connection.execute(
+        delete(opt_outs).where(opt_outs.c.number == number, opt_outs.c.account_id == account_id)
+    )
+    if not gone.rowcount:
+        reason = "that number did not opt out there"
+        raise NotFound(reason)
+
+
+def listed(connection: Connection, account_id: int, *, limit: int) -> list[OptOut]:
+    """Return the numbers closed to an account by itself, the latest first."""
+    rows = connection.execute(
+        select(opt_outs)
+        .where(opt_outs.c.account_id == account_id)
+        .order_by(opt_outs.c.created_at.desc(), opt_outs.c.number)
+        .limit(limit)
+    )
+    return [
+        OptOut(number=row.number, account_id=row.account_id, word=row.word, created_at=row.created_at) for row in rows
+    ]
+
+
+def among(connection: Connection, wanted: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Return those of the (number, account) pairs that are closed, by the account's list or by everybody's."""
+    packed = batch.pack(wanted)
+    if packed == "[]":
+        return set()
+    return {(row[0], row[1]) for row in connection.execute(_among(connection.dialect.name), {"rows": packed})}
+
+
+@lru_cache(maxsize=2)
+def _among(dialect: str) -> TextClause:
+    columns = [opt_outs.c.number, opt_outs.c.account_id]
+    return text(
+        f"SELECT batch.number, batch.account_id FROM {batch.source(dialect, columns)}"  # noqa: S608
+        " JOIN opt_outs AS o ON o.number = batch.number AND o.account_id IN (batch.account_id, 0)"
+    ).bindparams(bindparam("rows"))

@@ -1,0 +1,65 @@
+"""How much an account used in a window of time: counters that the limits are asked of."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import TextClause, bindparam, delete, text
+
+from bridge.store import batch
+from bridge.store.tables import usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+
+class Window(NamedTuple):
+    """What is counted, and when: ``subject`` is ``account``, ``spend``, or a mailbox; ``ends`` is in milliseconds.
+
+    A window is named by its end, so that what is over can be swept away by one comparison.
+    """
+
+    account_id: int
+    subject: str
+    start: int
+    ends: int
+
+
+_COLUMNS = ("account_id", "subject", "start", "ends", "amount")
+_ADD = (
+    "ON CONFLICT (account_id, subject, start, ends) DO UPDATE SET amount = usage.amount + excluded.amount"
+)
+
+
+def read(connection: Connection, windows: Iterable[Window]) -> dict[Window, int]:
+    """Return the count of each window that has one. The caller holds the accounts' locks."""
+    packed = batch.pack(windows)
+    if packed == "[]":
+        return {}
+    rows = connection.execute(_read(connection.dialect.name), {"rows": packed})
+    return {Window(row[0], row[1], row[2], row[3]): row[4] for row in rows}
+
+
+def add(connection: Connection, amounts: Mapping[Window, int]) -> None:
+    """Add to the counts."""
+    batch.insert(
+        connection, usage, _COLUMNS, [(*window, amount) for window, amount in amounts.items() if amount], then=_ADD
+    )
+
+
+def sweep(connection: Connection, *, now: int) -> int:
+    """Forget windows that are over. Returns how many."""
+    return connection.execute(delete(usage).where(usage.c.ends <= now)).rowcount
+
+
+@lru_cache(maxsize=2)
+def _read(dialect: str) -> TextClause:
+    columns = [usage.c[name] for name in Window._fields]
+    matches = " AND ".join(f"u.{name} = batch.{name}" for name in Window._fields)
+    return text(
+        f"SELECT u.account_id, u.subject, u.start, u.ends, u.amount FROM {batch.source(dialect, columns)}"  # noqa: S608
+        f" JOIN usage AS u ON {matches}"
+    ).bindparams(bindparam("rows"))

@@ -1,0 +1,207 @@
+"""A text's life, played at random: whatever nodes, carriers, reports and persons do, the rules of its states hold."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bridge.model.errors import Conflict
+from bridge.model.message import Outcome, Priority, Report, Verdict
+from bridge.model.state import FINAL, MOVES, State
+from bridge.pipeline import reports
+from bridge.pipeline.dispatch import claim_batch, keep_leases, settle
+from bridge.pipeline.retry import Backoff
+from bridge.pipeline.routing import Route, Router
+from bridge.store import messages, queue
+from bridge.store.engine import Store
+from bridge.store.queue import Claimed
+from tests.support import texts
+from tests.support.clock import HandClock
+from tests.support.texts import make_plan, put
+
+LEASE = 30.0
+TAKES_OWN_ID = {"a": True, "b": False}
+ROUTER = Router([Route(name="1", carriers=("a", "b")), Route(name="2", carriers=("b", "a"))])
+NODES = st.sampled_from(["one", "two"])
+REPORTED = st.sampled_from([State.SENT, State.DELIVERED, State.UNDELIVERED, State.EXPIRED])
+
+
+class Life(RuleBasedStateMachine):
+    """Two nodes on one store. ``begun`` are the sends whose end was not recorded: (row, node), oldest first."""
+
+    template: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="smsbridge-life-"))
+        shutil.copy(self.template, self.folder / "bridge.db")
+        self.clock = HandClock()
+        self.store = Store(f"sqlite:///{self.folder}/bridge.db", clock=self.clock)
+        self.begun: list[tuple[Claimed, str]] = []
+        self.maybe_on_the_phone: dict[tuple[str, int], set[str]] = {}
+        self.seen: dict[tuple[str, int], Any] = {}
+        self.by_person: set[tuple[str, int]] = set()
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    def change(self, do: Callable[[Any], Any]) -> Any:
+        with self.store.write() as connection:
+            return do(connection)
+
+    @initialize()
+    def begin(self) -> None:
+        texts.add_account(self.store)
+        for lane in ("1", "2"):
+            put(self.store, make_plan(self.clock, lane=lane))
+        self.rules_hold()
+
+    @precondition(lambda self: len(self.seen) < 4)  # few, so that much happens to each
+    @rule(priority=st.sampled_from(Priority), seconds=st.sampled_from([20, 90]), lane=st.sampled_from(["1", "2", "gone"]))
+    def take(self, priority: Priority, seconds: int, lane: str) -> None:
+        plan = make_plan(self.clock, priority=priority, lifetime=timedelta(seconds=seconds), lane=lane)
+        put(self.store, plan)
+
+    @rule(ms=st.sampled_from([1, 10_000, 30_000, 30_000]))
+    def wait(self, ms: int) -> None:
+        self.clock.advance(ms=ms)
+
+    @rule(node=NODES, lane=st.sampled_from(["1", "2"]), limit=st.integers(1, 4))
+    def claim(self, node: str, lane: str, limit: int) -> None:
+        rows = self.change(
+            lambda connection: claim_batch(
+                connection,
+                store=self.store,
+                route=ROUTER.named(lane),
+                known=TAKES_OWN_ID,
+                limit=limit,
+                owner=node,
+                lease=LEASE,
+            )
+        )
+        assert len(rows) <= limit
+        for row in rows:
+            key = (row.message_id, row.position)
+            assert row.carrier is not None
+            others = self.maybe_on_the_phone.get(key, set())
+            if key not in self.by_person:
+                assert all(TAKES_OWN_ID[name] and name == row.carrier for name in others), "it may arrive twice"
+            self.maybe_on_the_phone[key] = others | {row.carrier}
+            self.begun.append((row, node))
+
+    @precondition(lambda self: self.begun)
+    @rule(verdict=st.sampled_from(Verdict), which=st.integers(0, 99), again=st.booleans(), said=st.sampled_from("xyz"))
+    def answer(self, verdict: Verdict, which: int, again: bool, said: str) -> None:
+        """A send ends, perhaps long after its lease; its end is perhaps written twice."""
+        place = which % len(self.begun)
+        row, node = self.begun[place] if again else self.begun.pop(place)
+        outcome = Outcome(verdict=verdict, carrier_id=said, reason=verdict, raw=said)
+        assert row.carrier is not None
+        change = settle(
+            outcome,
+            row=row,
+            route=ROUTER.named(row.lane),
+            takes_own_id=TAKES_OWN_ID[row.carrier],
+            backoff=Backoff(),
+            chance=0.5,
+            now=self.clock.ms,
+        )
+        changed = self.change(lambda connection: queue.record(connection, [change], owner=node, now=self.clock.ms))
+        key = (row.message_id, row.position)
+        if key in changed and verdict in {Verdict.DEFERRED, Verdict.REFUSED} and not row.in_doubt:
+            self.maybe_on_the_phone[key].discard(row.carrier)
+
+    @precondition(lambda self: self.begun)
+    @rule(which=st.integers(0, 99))
+    def give_back(self, which: int) -> None:
+        """A node stops before it began a send."""
+        row, node = self.begun.pop(which % len(self.begun))
+        key = (row.message_id, row.position)
+        given = self.change(lambda connection: queue.release(connection, owner=node, keys=[key], now=self.clock.ms))
+        if given and not row.in_doubt and row.carrier is not None:
+            self.maybe_on_the_phone[key].discard(row.carrier)
+        self.begun = [other for other in self.begun if other[0] != row]
+
+    @rule(node=NODES)
+    def keep(self, node: str) -> None:
+        self.change(
+            lambda connection: keep_leases(
+                connection, store=self.store, router=ROUTER, takes_own_id=TAKES_OWN_ID, owner=node, lease=LEASE
+            )
+        )
+
+    @precondition(lambda self: self.seen)
+    @rule(state=REPORTED, which=st.integers(0, 99), carrier=st.sampled_from(["a", "b"]))
+    def report(self, state: State, which: int, carrier: str) -> None:
+        message, position = sorted(self.seen)[which % len(self.seen)]
+        news = Report(carrier=carrier, state=state, at=self.clock(), recipient_id=f"{message}-{position}")
+        self.change(lambda connection: reports.apply(connection, store=self.store, report=news))
+
+    @precondition(lambda self: self.seen)
+    @rule(which=st.integers(0, 99), do=st.sampled_from(["cancel", "retry", "settle"]))
+    def person(self, which: int, do: str) -> None:
+        message, position = sorted(self.seen)[which % len(self.seen)]
+        now = self.clock.ms
+        with self.store.write() as connection:
+            try:
+                if do == "cancel":
+                    messages.cancel(connection, message, position, now=now)
+                elif do == "retry":
+                    messages.retry(connection, message, position, now=now)
+                    self.by_person.add((message, position))
+                else:
+                    messages.settle(connection, message, position, state=State.DELIVERED, now=now)
+            except Conflict:
+                return
+
+    @invariant()
+    def rules_hold(self) -> None:
+        for row in texts.rows(self.store):
+            key, state = (row.message_id, row.position), State(row.state)
+            before = self.seen.get(key)
+            if before is not None and state is not (was := State(before.state)):
+                if was in FINAL:
+                    assert state in MOVES[was], f"{was} became {state}"
+                else:
+                    # One rule may do what a node does in one transaction: claim, and settle at once.
+                    through = MOVES[was] | {to for one in MOVES[was] - FINAL for to in MOVES[one]}
+                    assert state in through, f"{was} became {state}"
+            assert (row.lease_owner is not None) is (row.lease_until is not None) is (state is State.SENDING)
+            assert row.attempts >= 0
+            self.seen[key] = row
+
+
+def test_life(sqlite_template: Path) -> None:
+    """For two nodes, two carriers and a clumsy operator, at random:
+
+    no move leaves a final state but the documented ones; a lease belongs to what is being sent and to nothing else;
+    and a text that one carrier may have goes to no other, nor twice to one that would send it twice, unless a person
+    asked for that.
+    """
+    Life.template = sqlite_template
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=100,
+            stateful_step_count=60,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

@@ -1,0 +1,204 @@
+"""A mail connection as a client sees it, octet by octet, and a server whose decisions a test makes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import uvloop
+
+from smtp.protocol import Frame, MailProtocol
+
+T = TypeVar("T")
+
+DEADLINE = 10.0
+"""Seconds after which a test gives up on what should come at once."""
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+def run(kind: str, main: Coroutine[Any, Any, T]) -> T:
+    """Run a test's coroutine on a loop of one of the kinds."""
+    with asyncio.Runner(loop_factory=LOOPS[kind]) as runner:
+        return runner.run(main)
+
+
+async def until(probe: Callable[[], object]) -> None:
+    """Let the loop go on until ``probe`` is true."""
+    async with asyncio.timeout(DEADLINE):
+        while not probe():  # noqa: ASYNC110 - nothing tells a client what a server has done
+            await asyncio.sleep(0.002)
+
+
+class Double:
+    """Implements :class:`smtp.protocol.Conversation`: takes all, or what ``answers`` says, and keeps what it heard.
+
+    An exception among the answers is raised. A step named in ``holds`` says in ``reached`` that it has come, and
+    waits for its event.
+    """
+
+    def __init__(self) -> None:
+        self.peer = ""
+        self.sender: str | None = None
+        self.recipients: list[str] = []
+        self.mails: list[tuple[str | None, tuple[str, ...], bytes]] = []
+        self.heard: list[str] = []
+        self.answers: dict[str, str | Exception] = {}
+        self.holds: dict[str, asyncio.Event] = {}
+        self.reached: set[str] = set()
+
+    def connected(self, peer: str) -> None:
+        self.peer = peer
+
+    async def mail(self, address: str) -> str:
+        self.heard.append(address)
+        self.sender = address
+        return await self._answer("mail", "250 2.1.0 OK")
+
+    async def recipient(self, address: str) -> str:
+        self.heard.append(address)
+        answer = await self._answer("recipient", "250 2.1.5 OK")
+        self.recipients += [address] * answer.startswith("250")
+        return answer
+
+    async def content(self, content: bytes) -> str:
+        answer = await self._answer("content", "250 2.0.0 Accepted")
+        self.mails.append((self.sender, tuple(self.recipients), content))
+        return answer
+
+    def reset(self) -> None:
+        self.sender = None
+        self.recipients = []
+
+    async def _answer(self, step: str, usual: str) -> str:
+        self.reached.add(step)
+        if step in self.holds:
+            await self.holds[step].wait()
+        answer = self.answers.get(step, usual)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Host:
+    """A listening server; all its connections ask the one ``double``."""
+
+    def __init__(self, frame: Frame, double: Double) -> None:
+        self.frame = frame
+        self.double = double
+        self.port = 0
+        self.connections: set[MailProtocol] = set()
+        self.ended = 0
+
+    def connection(self) -> MailProtocol:
+        connection = MailProtocol(self.frame, self.double, closed=self._gone)
+        self.connections.add(connection)
+        return connection
+
+    def _gone(self, connection: MailProtocol) -> None:
+        self.connections.remove(connection)
+        self.ended += 1
+
+    @property
+    def only(self) -> MailProtocol:
+        """The one connection there is."""
+        (connection,) = self.connections
+        return connection
+
+
+@asynccontextmanager
+async def hosting(*, limit: int = 100_000, timeout: float = 60.0) -> AsyncIterator[Host]:  # noqa: ASYNC109
+    """Give a server. At the end no connection may be left, no task, and nothing that the loop complained of."""
+    loop = asyncio.get_running_loop()
+    complaints: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    before = asyncio.all_tasks()
+    host = Host(Frame(hostname="sms.example.com", limit=limit, timeout=timeout, loop=loop), Double())
+    server = await loop.create_server(host.connection, "127.0.0.1", 0)
+    host.port = server.sockets[0].getsockname()[1]
+    try:
+        yield host
+        await until(lambda: not host.connections)
+        await until(lambda: asyncio.all_tasks() <= before)
+    finally:
+        server.close()
+        for connection in tuple(host.connections):
+            connection.abort()
+        await server.wait_closed()
+    # A task whose exception nobody fetched says so when it is collected.
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+class Client:
+    """One connection to a mail server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def reply(self) -> str:
+        """Return the next reply, its lines joined by line feeds."""
+        lines: list[str] = []
+        async with asyncio.timeout(DEADLINE):
+            while not lines or lines[-1][3:4] == "-":
+                line = await self.reader.readuntil(b"\r\n")
+                lines.append(line.decode().removesuffix("\r\n"))
+        return "\n".join(lines)
+
+    async def send(self, octets: bytes) -> None:
+        """Send octets as they are."""
+        self.writer.write(octets)
+        async with asyncio.timeout(DEADLINE):
+            await self.writer.drain()
+
+    async def say(self, line: str | bytes) -> str:
+        """Send a line and return the reply."""
+        await self.send((line.encode() if isinstance(line, str) else line) + b"\r\n")
+        return await self.reply()
+
+    async def greet(self) -> None:
+        """Begin: greeting and EHLO."""
+        assert (await self.reply()).startswith("220 ")
+        assert (await self.say("EHLO client.example.com")).startswith("250-")
+
+    async def begin(self, *recipients: str) -> None:
+        """Go as far as the 354 of DATA."""
+        await self.greet()
+        assert (await self.say("MAIL FROM:<ann@example.com>"))[:3] == "250"
+        for recipient in recipients or ("bob@example.com",):
+            assert (await self.say(f"RCPT TO:<{recipient}>"))[:3] == "250"
+        assert (await self.say("DATA"))[:3] == "354"
+
+    async def rest(self) -> str:
+        """Return all that still comes until the server ends the connection."""
+        async with asyncio.timeout(DEADLINE):
+            return (await self.reader.read()).decode()
+
+    def reset(self) -> None:
+        """Vanish without a word: the connection is reset (RST), not closed (FIN)."""
+        made = self.writer.get_extra_info("socket")
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+@asynccontextmanager
+async def calling(host: Host | int) -> AsyncIterator[Client]:
+    """Give a client's connection, closed at the end of the block."""
+    port = host if isinstance(host, int) else host.port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
