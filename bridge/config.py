@@ -12,16 +12,20 @@ import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
 
 from bridge import doors
 from bridge.carriers.base import CarrierSettings
 from bridge.carriers.registry import KINDS
-from bridge.fields import Region, Section, Span
+from bridge.fields import Listed, Region, Section, Span
 from bridge.model.errors import ConfigError
-from bridge.pipeline.routing import Route
+from bridge.model.limits import Limit, parse_limits
+from bridge.model.price import PriceTable
+from bridge.model.when import Quiet, country_zone, parse_hours
+from bridge.pipeline.accept import Rules
+from bridge.pipeline.routing import Route, Router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +33,33 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "bridge.toml"
 _PREFIX = "SMSBRIDGE_"
 _FILE_VARIABLE = "SMSBRIDGE_CONFIG"
+
+
+def _limits(value: object) -> object:
+    return parse_limits(str(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def _prices(value: object) -> PriceTable:
+    if isinstance(value, PriceTable):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("a table of prices by prefix")  # noqa: TRY004 - pydantic collects ValueError
+    factors = value.get("priority", {})
+    return PriceTable.of({key: price for key, price in value.items() if key != "priority"}, factors)
+
+
+def _quiet(value: object) -> object:
+    """Return quiet hours by country, each in that country's time."""
+    if not isinstance(value, dict):
+        raise ValueError("a table of hours by country")  # noqa: TRY004 - pydantic collects ValueError
+    found = {}
+    for region, hours in value.items():
+        zone = country_zone(str(region).upper())
+        if zone is None:
+            message = f"{region}: no country with a time zone of its own; write IL or DE"
+            raise ValueError(message)
+        found[str(region).upper()] = hours if isinstance(hours, Quiet) else Quiet(windows=parse_hours(hours), zone=zone)
+    return found
 
 
 class DispatchSettings(Section):
@@ -61,6 +92,27 @@ class LogSettings(Section):
     form: str = Field(default="auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, else JSON")
 
 
+class LimitSettings(Section):
+    """How many texts may go to one number."""
+
+    mail_per_number: Annotated[tuple[Limit, ...], BeforeValidator(_limits), Listed] = Field(
+        default=("10/1m", "30/15m", "60/1h"),
+        description="texts from mail to one number, per account; empty is off",
+    )
+
+
+class OptOutSettings(Section):
+    """Which answers of a phone ask for no more texts, and which take that back."""
+
+    stop: Annotated[tuple[str, ...], Listed] = Field(
+        default=("STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "הסר", "СТОП", "ΣΤΟΠ", "توقف", "ARRET"),
+        description="words, in any case, that alone make up the answer",
+    )
+    start: Annotated[tuple[str, ...], Listed] = Field(
+        default=("START", "UNSTOP", "חזור", "СТАРТ"), description="words that open the number again"
+    )
+
+
 class RouteSettings(Section):
     """A way out."""
 
@@ -71,6 +123,8 @@ class RouteSettings(Section):
 class BaseSettings(Section):
     """The keys outside the doors' own tables."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     database: SecretStr = Field(
         default=SecretStr("sqlite:///bridge.db"), description="sqlite:///file or postgresql://user@host/name"
     )
@@ -80,12 +134,31 @@ class BaseSettings(Section):
     )
     carriers: dict[str, Any] = Field(default_factory=dict, description="[carriers.NAME]: one table per carrier")
     routes: tuple[RouteSettings, ...] = Field(default=(), description="[[routes]]: default is all carriers in order")
+    prices: Annotated[PriceTable, BeforeValidator(_prices)] = Field(
+        default_factory=PriceTable,
+        description="credits for a part of a text: default, by prefix of the number, and [prices.priority] factors",
+    )
+    quiet_hours: Annotated[dict[str, Quiet], BeforeValidator(_quiet)] = Field(
+        default_factory=dict, description="hours, by country of the recipient and in its time, in which nothing leaves"
+    )
+    limits: LimitSettings = LimitSettings()
+    opt_out: OptOutSettings = OptOutSettings()
     dispatch: DispatchSettings = DispatchSettings()
     log: LogSettings = LogSettings()
 
     def door(self, name: str) -> Any:
         """Return the settings of a door."""
         return getattr(self, name)
+
+    def rules(self) -> Rules:
+        """Return the rules that bind every submission. Raises :exc:`ConfigError` when there is no way out."""
+        return Rules(
+            router=Router(self.ways()),
+            lifetime=self.dispatch.lifetime,
+            prices=self.prices,
+            per_number={"smtp": self.limits.mail_per_number},
+            quiet=self.quiet_hours,
+        )
 
     def ways(self) -> tuple[Route, ...]:
         """Return the routes; where none is configured, one with all the carriers in their order."""

@@ -84,6 +84,8 @@ class Conversation:
         except BridgeError as error:  # counted by the intake
             _log.info("refused", door=DOOR, peer=self._peer, code=error.code, reason=error.reason)
             return replies.reply(error)
+        if receipt.refusal is not None:
+            return replies.reply(receipt.refusal)
         return f"{replies.ACCEPTED} {receipt.message_id}"
 
     async def _authorise(self) -> Account:

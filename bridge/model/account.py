@@ -10,6 +10,8 @@ import email_validator
 from email_validator import EmailNotValidError, validate_email
 
 from bridge.model.errors import AccountDisabled, SenderRefused
+from bridge.model.rules import AccountRules
+from bridge.model.sender import SenderRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,14 +72,16 @@ class Account:
     name: str
     region: str | None
     enabled: bool = True
+    rules: AccountRules = field(default_factory=AccountRules)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mailbox:
-    """A mailbox, or all of a domain, that may send for an account."""
+    """A mailbox, or all of a domain, that may send for an account; ``sender`` is what its texts come from."""
 
     pattern: str
     account_id: int
+    sender: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,14 +94,38 @@ class Directory:
     revision: int
     accounts: Mapping[int, Account] = field(default_factory=dict)
     mailboxes: Mapping[str, Mailbox] = field(default_factory=dict)
+    senders: Mapping[int, SenderRules] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, revision: int, accounts: Iterable[Account], mailboxes: Iterable[Mailbox]) -> Directory:
-        """Build a snapshot from rows."""
+    def of(
+        cls,
+        revision: int,
+        accounts: Iterable[Account],
+        mailboxes: Iterable[Mailbox],
+        approved: Mapping[int, Mapping[str, str]] | None = None,
+    ) -> Directory:
+        """Build a snapshot from rows; ``approved`` are the sender names by account and folded form."""
+        by_id = {account.id: account for account in accounts}
+        by_pattern = {mailbox.pattern: mailbox for mailbox in mailboxes}
+        defaults: dict[int, dict[str, str]] = {}
+        for account in by_id.values():
+            if account.rules.sender is not None:
+                defaults.setdefault(account.id, {})[""] = account.rules.sender
+        for mailbox in by_pattern.values():
+            if mailbox.sender is not None:
+                defaults.setdefault(mailbox.account_id, {})[mailbox.pattern] = mailbox.sender
         return cls(
             revision=revision,
-            accounts={account.id: account for account in accounts},
-            mailboxes={mailbox.pattern: mailbox for mailbox in mailboxes},
+            accounts=by_id,
+            mailboxes=by_pattern,
+            senders={
+                account.id: SenderRules(
+                    kinds=account.rules.sender_kinds,
+                    approved=(approved or {}).get(account.id, {}),
+                    defaults=defaults.get(account.id, {}),
+                )
+                for account in by_id.values()
+            },
         )
 
     def account(self, account_id: int) -> Account:
@@ -119,3 +147,13 @@ class Directory:
             reason = f"mailbox {address} is not allowed to send"
             raise SenderRefused(reason)
         return self.account(mailbox.account_id)
+
+    def sender(self, account_id: int, wanted: str | None, *, origin: str) -> str | None:
+        """Return the name that a text comes from: the one wanted, the mailbox's, the account's, or None.
+
+        Raises :exc:`SenderName` for one of a form or kind that the account may not have, and
+        :exc:`SenderNotApproved` for one that is not approved, a default too.
+        """
+        rules = self.senders[account_id]
+        name = rules.choose(wanted, origin)
+        return name if name is None or wanted is not None else rules.choose(name)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from bridge.model.state import State
 
 if TYPE_CHECKING:
-    from bridge.model.errors import Refusal
+    from collections.abc import Mapping
+
+    from bridge.model.errors import BridgeError
     from bridge.model.text import Encoding
 
 
@@ -64,11 +66,16 @@ def split_recipient_id(value: str) -> tuple[str, int]:
 class Addressee:
     """One recipient as a door understood it.
 
-    An E.164 number, and the key that makes sending to it idempotent.
+    An E.164 number, and the key that makes sending to it idempotent. ``fields`` fill the placeholders of the text;
+    ``text`` is its own one, where it does not get the submission's. ``position`` is set for one of a draft, which has
+    its place already.
     """
 
     number: str
     key: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,8 +83,10 @@ class Submission:
     """What a door took from a client, before any rule was asked.
 
     ``text`` is decoded and already cut by the door's own policy. ``origin`` says who sent it in the door's
-    terms (a mailbox, an API user) and ``proof`` how that was believed. ``size`` is not here: a door limits
-    bytes itself.
+    terms (a mailbox, an API user) and ``proof`` how that was believed. ``send_at`` may be
+    written in any form of :func:`bridge.model.when.parse_sendtime`. Placeholders are filled in
+    only where it is a ``template``: a mail may hold any braces. A ``test`` is asked of every rule and kept
+    nowhere. With ``all_or_nothing`` one refused recipient refuses all.
     """
 
     account_id: int
@@ -91,6 +100,10 @@ class Submission:
     priority: Priority = Priority.NORMAL
     lifetime: timedelta | None = None
     max_parts: int | None = None
+    send_at: str | datetime | None = None
+    template: bool = False
+    test: bool = False
+    all_or_nothing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +127,11 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipient:
-    """One text to one number: the unit that is queued, sent and reported."""
+    """One text to one number: the unit that is queued, priced, sent and reported.
+
+    ``text`` and ``encoding`` are None where they are the message's; ``fields`` are kept only for a draft. ``price``
+    is in thousandths of a credit.
+    """
 
     message_id: str
     position: int
@@ -123,6 +140,12 @@ class Recipient:
     state: State
     lane: str
     parts: int
+    due_at: datetime
+    expires_at: datetime
+    price: int = 0
+    text: str | None = None
+    encoding: Encoding | None = None
+    fields: Mapping[str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -132,12 +155,19 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What became of one addressee: taken under an id, taken before (``duplicate``), or refused."""
+    """What became of one addressee: taken under an id, taken before (``duplicate``), or refused.
+
+    ``state``, ``parts``, ``price`` (thousandths of a credit) and ``due_at`` tell of one that was taken now.
+    """
 
     number: str
     recipient_id: str | None = None
     duplicate: bool = False
-    refusal: Refusal | None = None
+    refusal: BridgeError | None = None
+    state: State | None = None
+    parts: int = 0
+    price: int = 0
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,11 +175,18 @@ class Receipt:
     """The answer to a submission, given only after it is durable.
 
     ``message_id`` is that of the new message when any of it is new; when everything had been taken before, that
-    of the first time. Each result names its own recipient.
+    of the first time; None when every recipient was refused. Each result names its own recipient.
     """
 
-    message_id: str
+    message_id: str | None
     results: tuple[Result, ...]
+
+    @property
+    def refusal(self) -> BridgeError | None:
+        """Why nothing was taken: the first recipient's reason. None when anything was."""
+        if self.message_id is not None:
+            return None
+        return next((one.refusal for one in self.results if one.refusal is not None), None)
 
 
 class Verdict(StrEnum):

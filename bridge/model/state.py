@@ -34,7 +34,7 @@ class State(StrEnum):
 
 
 MOVES: dict[State, frozenset[State]] = {
-    State.HELD: frozenset({State.SCHEDULED, State.QUEUED, State.CANCELLED, State.EXPIRED}),
+    State.HELD: frozenset({State.SCHEDULED, State.QUEUED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.SCHEDULED: frozenset({State.QUEUED, State.CANCELLED, State.EXPIRED}),
     State.QUEUED: frozenset({State.SENDING, State.REFUSED, State.EXPIRED, State.CANCELLED}),
     State.SENDING: frozenset(
@@ -76,6 +76,17 @@ FINAL: frozenset[State] = frozenset(
 def may_move(current: State, to: State) -> bool:
     """Whether the table allows the move. A move to the same state is none, and is not allowed."""
     return to in MOVES[current]
+
+
+def gives_back(before: State, to: State) -> bool:
+    """Whether a move says that the text surely was not sent, so that its price is given back.
+
+    A cancelled one is by its account's setting; of one that expired after it was sent the network has had its work.
+    """
+    return to is State.REFUSED or (to is State.EXPIRED and before in _UNSENT)
+
+
+_UNSENT = frozenset({State.HELD, State.SCHEDULED, State.QUEUED, State.SENDING})
 
 
 def summary(states: list[State] | tuple[State, ...]) -> State:

@@ -114,9 +114,7 @@ def _one(asked: Asked, windows: Sequence[tuple[Window, Limit | None]], counts: _
 class _Trial:
     """One submission against the counts: what it uses is its own until :meth:`keep`."""
 
-    def __init__(
-        self, plan: Plan, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int
-    ) -> None:
+    def __init__(self, plan: Plan, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int) -> None:
         self._plan = plan
         self._windows = windows
         self._counts = counts
@@ -133,7 +131,7 @@ class _Trial:
         if not quota.transactional and (one.number, self._account) in self._counts.opted_out:
             return OptedOut("the recipient asked for no more texts")
         if quota.number and (over := exceeded(self._recent(one.number), quota.number, self._now)) is not None:
-            return RateLimited(f"more than {over.limit} to this number; again in {over.wait_seconds} s")
+            return RateLimited(f"more than {over.limit} to this number; again in {over.wait} s")
         for known, limit in self._windows:
             used = self._counts.windows.get(known, 0)
             again = max(1, -(-(known.ends - self._now) // 1000))
@@ -160,7 +158,7 @@ class _Trial:
     def keep(self) -> None:
         """Make what was used everybody's."""
         counts = self._counts
-        for known, limit in self._windows:
+        for known, limit in dict(self._windows).items():
             amount = self._spent if limit is None else self._texts
             counts.windows[known] = counts.windows.get(known, 0) + amount
             counts.added[known] += amount

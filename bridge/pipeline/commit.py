@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bridge.model.errors import BridgeError, InternalError, Stopping, StoreUnavailable
 from bridge.model.message import Receipt, recipient_id
+from bridge.pipeline.admit import Asked, admit
 from bridge.store import submissions
 from bridge.store.engine import DatabaseError
 from bridge.telemetry import get_logger
@@ -26,8 +27,9 @@ from bridge.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.model.message import Message, Recipient, Result
+    from bridge.model.message import Result
     from bridge.pipeline.accept import Plan
+    from bridge.pipeline.admit import Admission
     from bridge.store.engine import Connection, Store
 
 T = TypeVar("T")
@@ -169,9 +171,12 @@ class Writer:
     def _transaction(self, jobs: list[_Submit | _Change]) -> list[_Answer]:
         submits = [job for job in jobs if isinstance(job, _Submit)]
         with self._store.write() as connection:
-            receipts = take(connection, [job.plan for job in submits]) if submits else []
+            receipts = self._take(connection, [job.plan for job in submits]) if submits else []
             changed: list[_Answer] = [(job, job.change(connection), None) for job in jobs if isinstance(job, _Change)]
         return [*((job, receipt, None) for job, receipt in zip(submits, receipts, strict=True)), *changed]
+
+    def _take(self, connection: Connection, plans: list[Plan]) -> list[Receipt]:
+        return take(connection, plans, now=self._store.now(connection))
 
     def _note(self, trouble: StoreUnavailable | None) -> None:
         if trouble is not None and (self._trouble is None or self._trouble.code != trouble.code):
@@ -184,41 +189,88 @@ class Writer:
 _Answer = tuple["_Submit | _Change", Any, "BaseException | None"]
 
 
-def take(connection: Connection, plans: Sequence[Plan]) -> list[Receipt]:
-    """Insert what of the plans was not taken before, in the caller's transaction. Returns a receipt for each."""
-    keys = [(plan.message.account_id, one.key) for plan in plans for one in plan.recipients if one.key is not None]
-    taken = submissions.taken(connection, keys)
-    rows: list[tuple[Message, Sequence[Recipient]]] = []
-    receipts = []
-    for plan in plans:
-        account = plan.message.account_id
-        before: dict[str, str] = {}
-        new = []
-        for one in plan.recipients:
-            if one.key is not None and (earlier := taken.get((account, one.key))) is not None:
-                before[one.id] = recipient_id(*earlier)
-                continue
-            new.append(one)
-            if one.key is not None:
-                taken[account, one.key] = (one.message_id, one.position)
-        if new:
-            rows.append((plan.message, new))
-        receipts.append(_receipt(plan, before, anything_new=bool(new)))
-    submissions.insert(connection, rows)
-    return receipts
+def take(connection: Connection, plans: Sequence[Plan], *, now: int) -> list[Receipt]:
+    """Insert what of the plans is new and has nothing against it, in the caller's transaction.
+
+    Returns a receipt for each plan; ``now`` is the database's time. A plan with a key that an earlier one of the
+    batch has is looked at after that one, for its answer hangs on whether the earlier was taken.
+    """
+    receipts: dict[int, Receipt] = {}
+    waiting = list(enumerate(plans))
+    while waiting:
+        wave: list[tuple[int, Plan]] = []
+        later: list[tuple[int, Plan]] = []
+        seen: set[tuple[int, str]] = set()
+        for place, plan in waiting:
+            own = _keys(plan)
+            (later if own and not seen.isdisjoint(own) else wave).append((place, plan))
+            seen.update(own)
+        receipts.update(
+            zip((place for place, _ in wave), _wave(connection, [plan for _, plan in wave], now), strict=True)
+        )
+        waiting = later
+    return [receipts[place] for place in range(len(plans))]
 
 
-def _receipt(plan: Plan, before: dict[str, str], *, anything_new: bool) -> Receipt:
-    if not before:
-        return Receipt(message_id=plan.message.id, results=plan.results)
-    results: list[Result] = [
-        replace(result, recipient_id=before[result.recipient_id], duplicate=True)
-        if result.recipient_id in before
-        else result
-        for result in plan.results
+def _wave(connection: Connection, plans: Sequence[Plan], now: int) -> list[Receipt]:
+    taken = submissions.taken(connection, [key for plan in plans for key in _keys(plan)])
+    known = [_known(plan, taken) for plan in plans]
+    asked = [
+        Asked(plan=plan, recipients=[one for one in plan.recipients if one.id not in before])
+        for plan, before in zip(plans, known, strict=True)
     ]
-    message_id = plan.message.id if anything_new else next(iter(before.values())).rpartition("-")[0]
-    return Receipt(message_id=message_id, results=tuple(results))
+    admissions = admit(connection, asked, now=now)
+    kept = [
+        (plan.message, admission.admitted)
+        for plan, admission in zip(plans, admissions, strict=True)
+        if admission.admitted and not plan.test
+    ]
+    submissions.insert(connection, kept)
+    return [_receipt(*each) for each in zip(plans, known, admissions, strict=True)]
+
+
+def _keys(plan: Plan) -> list[tuple[int, str]]:
+    return [(plan.message.account_id, one.key) for one in plan.recipients if one.key is not None]
+
+
+def _known(plan: Plan, taken: dict[tuple[int, str], tuple[str, int]]) -> dict[str, str]:
+    """Return by the ids of recipients that were taken before the ids under which they were."""
+    if not taken:
+        return {}
+    account = plan.message.account_id
+    return {
+        one.id: recipient_id(*earlier)
+        for one in plan.recipients
+        if one.key is not None and (earlier := taken.get((account, one.key))) is not None
+    }
+
+
+def receipt_of(plan: Plan, admission: Admission) -> Receipt:
+    """Return the receipt of a plan of which nothing was taken before."""
+    return _receipt(plan, {}, admission)
+
+
+def _receipt(plan: Plan, known: dict[str, str], admission: Admission) -> Receipt:
+    results = plan.results
+    if known or admission.refused:
+        refused = {recipient_id(plan.message.id, position): error for position, error in admission.refused.items()}
+        results = tuple(_result(one, known, refused) for one in plan.results)
+    if admission.admitted:
+        message_id: str | None = plan.message.id
+    else:
+        message_id = next((first.rpartition("-")[0] for first in known.values()), None)
+    return Receipt(message_id=message_id, results=results)
+
+
+def _result(result: Result, known: dict[str, str], refused: dict[str, BridgeError]) -> Result:
+    own = result.recipient_id
+    if own is None:
+        return result
+    if own in known:
+        return replace(result, recipient_id=known[own], duplicate=True, state=None, parts=0, price=0, due_at=None)
+    if own in refused:
+        return Result(number=result.number, refusal=refused[own], duplicate=result.duplicate)
+    return result
 
 
 def _own_trouble(error: Exception) -> Exception:

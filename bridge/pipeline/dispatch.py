@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING
 from bridge.clock import system_clock
 from bridge.model.errors import BridgeError, InternalError
 from bridge.model.message import Outcome, Outgoing, Verdict, recipient_id
-from bridge.model.state import State
+from bridge.model.state import State, gives_back
 from bridge.model.text import Encoding
 from bridge.pipeline.retry import Backoff, due
-from bridge.store import events, queue
+from bridge.pipeline.upkeep import keep_leases, promote_due, sweep
+from bridge.store import events, ledger, queue
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from bridge.carriers.base import Carrier
     from bridge.clock import Clock
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_REAP_BATCH = 500
 _TROUBLE_PAUSE = 0.5
+_TURN = 10
+_SWEEP = 60.0
 _LOST = Outcome.unknown("what the carrier answered could not be written")
 
 
@@ -50,12 +52,14 @@ _LOST = Outcome.unknown("what the carrier answered could not be written")
 class Pace:
     """How the dispatcher works: times in seconds.
 
-    ``batch`` bounds one claim, ``poll`` finds other processes' work.
+    ``batch`` bounds one claim, ``poll`` finds other processes' work and texts whose time has come. Of each ten texts
+    claimed, one is that which is due the longest whatever its priority, if it waited for more than ``patience``.
     """
 
     lease: float = 30.0
     poll: float = 1.0
     batch: int = 200
+    patience: float = 60.0
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -67,8 +71,10 @@ class _Line:
         self.waiting: deque[Claimed] = deque()
         self.arrived = asyncio.Event()
         self.busy = 0
-        # One batch in hand while the next is on its way keeps all senders busy; after a crash it is sent again.
-        self.depth = carrier.concurrency + (batch if carrier.takes_own_id else 0)
+        # Some in hand while the next are on their way keep all senders busy; after a crash these are sent again. No
+        # more than the senders take at once: what is in hand is not overtaken by what is more urgent.
+        self.spare = min(batch, carrier.concurrency) if carrier.takes_own_id else 0
+        self.depth = carrier.concurrency + self.spare
 
     @property
     def room(self) -> int:
@@ -81,6 +87,7 @@ class _Lane:
     def __init__(self) -> None:
         self.news = asyncio.Event()
         self.full = False
+        self.claimed = 0
 
 
 class Dispatcher:
@@ -116,7 +123,7 @@ class Dispatcher:
         self._closing = False
         self._feeders: list[asyncio.Task[None]] = []
         self._senders: list[asyncio.Task[None]] = []
-        self._keeper: asyncio.Task[None] | None = None
+        self._upkeep: list[asyncio.Task[None]] = []
         self._recorder: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -126,7 +133,10 @@ class Dispatcher:
         for line in self._lines.values():
             for _ in range(line.carrier.concurrency):
                 self._senders.append(asyncio.create_task(self._send(line), name=f"send {line.carrier.name}"))
-        self._keeper = asyncio.create_task(self._keep(), name="keep leases")
+        self._upkeep = [
+            asyncio.create_task(self._keep(), name="keep leases"),
+            asyncio.create_task(self._call(), name="queue what is due"),
+        ]
         self._recorder = asyncio.create_task(self._record(), name="record outcomes")
 
     def wake(self) -> None:
@@ -139,7 +149,7 @@ class Dispatcher:
         """A task that ended although nothing stopped it, or None."""
         if self._stopping:
             return None
-        tasks = (*self._feeders, *self._senders, self._keeper, self._recorder)
+        tasks = (*self._feeders, *self._senders, *self._upkeep, self._recorder)
         return next((task for task in tasks if task is not None and task.done()), None)
 
     async def stop(self, *, grace: float) -> None:
@@ -148,11 +158,12 @@ class Dispatcher:
         Outcomes that the store does not take within another ``grace`` are left to their leases.
         """
         self._stopping = True
-        if self._keeper is None or self._recorder is None:
+        if self._recorder is None:
             return  # never started
-        self._keeper.cancel()
+        for task in self._upkeep:
+            task.cancel()
         self.wake()  # a feeder ends by itself: cancelled in the middle of a claim, it would forget the rows
-        await asyncio.gather(self._keeper, *self._feeders, return_exceptions=True)
+        await asyncio.gather(*self._upkeep, *self._feeders, return_exceptions=True)
         waiting = [row for line in self._lines.values() for row in line.waiting]
         for line in self._lines.values():
             line.waiting.clear()
@@ -183,7 +194,7 @@ class Dispatcher:
             lane.news.clear()
             room = min(self._pace.batch, *(line.room for line in lines))
             # While texts wait in hand a claim can wait too, until it brings many; senders without work cannot.
-            lane.full = room <= 0 or (room < self._pace.batch // 2 and all(line.waiting for line in lines))
+            lane.full = room <= 0 or all(line.waiting and line.room < line.spare // 2 for line in lines)
             if lane.full:
                 await _wait(lane.news, self._pace.poll)
                 continue
@@ -197,12 +208,15 @@ class Dispatcher:
                         limit=room,
                         owner=self._owner,
                         lease=self._pace.lease,
+                        oldest=(lane.claimed + room) // _TURN - lane.claimed // _TURN,
+                        patience=self._pace.patience,
                     )
                 )
             except BridgeError as error:
                 _log.warning("claim failed", lane=route.name, code=error.code)
                 await asyncio.sleep(_TROUBLE_PAUSE)
                 continue
+            lane.claimed += len(rows)
             for row in rows:
                 line = self._lines[row.carrier or route.carriers[0]]
                 line.waiting.append(row)
@@ -267,10 +281,10 @@ class Dispatcher:
         now = self._store.now(connection)
         changes = {(row.message_id, row.position): self._change(row, outcome, now) for row, outcome in batch}
         changed = queue.record(connection, list(changes.values()), owner=self._owner, now=now)
-        events.add(
+        _note(
             connection,
             [
-                _event(row, changes[key])
+                (row, changes[key])
                 for row, _ in batch
                 if (key := (row.message_id, row.position)) in changed and changes[key].state is not State.QUEUED
             ],
@@ -323,6 +337,20 @@ class Dispatcher:
                 _log.warning("leases not renewed", code=error.code)
             await asyncio.sleep(self._pace.lease / 4)
 
+    async def _call(self) -> None:
+        """Queue scheduled texts whose time has come, and sweep away counts of windows that are over."""
+        swept = self._clock()
+        while True:
+            await asyncio.sleep(self._pace.poll)
+            try:
+                if await self._writer.run(partial(promote_due, store=self._store)):
+                    self.wake()
+                if (self._clock() - swept).total_seconds() >= _SWEEP:
+                    swept = self._clock()
+                    await self._writer.run(partial(sweep, store=self._store))
+            except BridgeError as error:
+                _log.warning("scheduled texts wait for the store", code=error.code)
+
 
 def claim_batch(
     connection: Connection,
@@ -333,6 +361,8 @@ def claim_batch(
     limit: int,
     owner: str,
     lease: float,
+    oldest: int = 0,
+    patience: float = 0.0,
 ) -> list[Claimed]:
     """Claim rows of a route's lane for ``lease`` seconds, and settle those for which no carrier may be asked.
 
@@ -348,13 +378,15 @@ def claim_batch(
         now=now,
         until=now + int(lease * 1000),
         carrier=lambda named, in_doubt: _choose(route, known, named, in_doubt=in_doubt),
+        oldest=oldest,
+        patience=int(patience * 1000),
     )
     settled = {(row.message_id, row.position): change for row in rows if (change := _unsendable(row, now))}
     if not settled:
         return rows
     queue.record(connection, list(settled.values()), owner=owner, now=now)
     gone = [row for row in rows if (row.message_id, row.position) in settled]
-    events.add(connection, [_event(row, settled[row.message_id, row.position]) for row in gone], now=now)
+    _note(connection, [(row, settled[row.message_id, row.position]) for row in gone], now=now)
     return [row for row in rows if (row.message_id, row.position) not in settled]
 
 
@@ -424,58 +456,16 @@ def _unsendable(row: Claimed, now: int) -> Change | None:
     )
 
 
+def _note(connection: Connection, moved: Sequence[tuple[Claimed, Change]], *, now: int) -> None:
+    """Write the events of moves, and give back the prices of texts that surely were not sent."""
+    events.add(connection, [_event(row, change) for row, change in moved], now=now)
+    unsent = [row for row, change in moved if gives_back(State.SENDING, change.state)]
+    ledger.refund(connection, [(row.account_id, row.message_id, row.position, row.price) for row in unsent], now=now)
+
+
 def _event(row: Claimed, change: Change) -> events.NewEvent:
     data = {"carrier": row.carrier, "attempt": row.attempt, "reason": change.reason or ""}
     return row.account_id, change.state, row.message_id, row.position, data
-
-
-def keep_leases(
-    connection: Connection,
-    *,
-    store: Store,
-    router: Router,
-    takes_own_id: Mapping[str, bool],
-    owner: str,
-    lease: float,
-) -> int:
-    """Renew the owner's leases, reap those that ran out, reroute rows of lanes that are gone.
-
-    Returns how many rows were queued by that. A row of a carrier that is no longer configured counts as one
-    whose carrier does not take our id: nobody can say any more what happened to it.
-    """
-    now = store.now(connection)
-    queue.renew(connection, owner=owner, until=now + int(lease * 1000))
-    lost = queue.overdue(connection, now=now, limit=_REAP_BATCH)
-    changes = []
-    for row in lost:
-        again = takes_own_id.get(row.carrier or "", False)
-        changes.append(
-            queue.Change(
-                message_id=row.message_id,
-                position=row.position,
-                state=State.QUEUED if again else State.UNKNOWN,
-                due_at=now if again else None,
-                in_doubt=True,
-                reason=None if again else "the process that sent it died before the answer",
-            )
-        )
-    queue.record(connection, changes, owner=None, now=now)
-    events.add(
-        connection,
-        [
-            (row.account_id, State.UNKNOWN, row.message_id, row.position, {"carrier": row.carrier})
-            for row, change in zip(lost, changes, strict=True)
-            if change.state is State.UNKNOWN
-        ],
-        now=now,
-    )
-    stray = queue.strays(connection, lanes=router.lanes, limit=_REAP_BATCH)
-    if stray:
-        queue.move_lane(
-            connection,
-            [(message_id, position, router.choose(number).name) for message_id, position, number in stray],
-        )
-    return sum(change.state is State.QUEUED for change in changes) + len(stray)
 
 
 def _release(connection: Connection, *, store: Store, owner: str, keys: list[tuple[str, int]]) -> int:

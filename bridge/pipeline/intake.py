@@ -47,7 +47,8 @@ class Intake:
     async def submit(self, submission: Submission) -> Receipt:
         """Take a submission; when this returns, it survives any crash.
 
-        Raises a :exc:`~bridge.model.errors.Refusal` when none of it may be sent, a
+        What is wrong with a recipient is in its result; all may be refused. Raises a
+        :exc:`~bridge.model.errors.Refusal` for what is wrong with the whole of it, a
         :exc:`~bridge.model.errors.Trouble` when we cannot take it now.
         """
         began = self._clock()
@@ -60,10 +61,15 @@ class Intake:
         except BridgeError as error:
             self.refused(door, error)
             raise
-        fresh = sum(not result.duplicate for result in receipt.results)
-        self._metrics.accepted.labels(door).inc(fresh)
-        if fresh < len(receipt.results):
-            self._metrics.duplicates.labels(door).inc(len(receipt.results) - fresh)
+        for result in receipt.results:
+            if result.refusal is not None:
+                self.refused(door, result.refusal)
+        fresh = sum(not result.duplicate and result.refusal is None for result in receipt.results)
+        duplicates = sum(result.duplicate and result.refusal is None for result in receipt.results)
+        if not submission.test:
+            self._metrics.accepted.labels(door).inc(fresh)
+        if duplicates:
+            self._metrics.duplicates.labels(door).inc(duplicates)
         self._metrics.accept_seconds.labels(door).observe((self._clock() - began).total_seconds())
         _log.info(
             "accepted",
@@ -71,7 +77,9 @@ class Intake:
             account=submission.account_id,
             door=door,
             recipients=len(receipt.results),
-            duplicates=len(receipt.results) - fresh,
+            duplicates=duplicates,
+            refused=len(receipt.results) - fresh - duplicates,
+            test=submission.test,
         )
         return receipt
 

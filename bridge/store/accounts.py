@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.model.account import Account, Directory, Mailbox
 from bridge.model.errors import Conflict, NotFound
+from bridge.model.rules import AccountRules, read, written
+from bridge.store import senders
 from bridge.store.tables import accounts, directory_revision, keys, mailboxes
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +31,18 @@ class Key:
     revoked_at: int | None
 
 
-def add_account(connection: Connection, name: str, *, region: str | None, now: int) -> Account:
-    """Make an account. Raises :exc:`Conflict` when the name is taken."""
-    new = insert(accounts).values(name=name, region=region, enabled=True, created_at=now).returning(accounts.c.id)
+def add_account(
+    connection: Connection, name: str, *, region: str | None, credit_limit: int | None = None, now: int
+) -> Account:
+    """Make an account; ``credit_limit`` is how low its credit may come, None for one whose texts are only counted.
+
+    Raises :exc:`Conflict` when the name is taken.
+    """
+    new = (
+        insert(accounts)
+        .values(name=name, region=region, enabled=True, credit_limit=credit_limit, created_at=now)
+        .returning(accounts.c.id)
+    )
     try:
         made = connection.execute(new).scalar_one()
     except IntegrityError as error:
@@ -46,18 +58,39 @@ def find_account(connection: Connection, name: str) -> Account:
     if row is None:
         reason = f"no account is named {name}"
         raise NotFound(reason)
-    return Account(id=row.id, name=row.name, region=row.region, enabled=row.enabled)
+    return _account(row)
 
 
 def list_accounts(connection: Connection) -> list[Account]:
     """Return all accounts, by name."""
     rows = connection.execute(select(accounts).order_by(accounts.c.name))
-    return [Account(id=row.id, name=row.name, region=row.region, enabled=row.enabled) for row in rows]
+    return [_account(row) for row in rows]
+
+
+def set_rules(connection: Connection, account_id: int, rules: AccountRules) -> None:
+    """Replace an account's settings."""
+    connection.execute(
+        update(accounts).where(accounts.c.id == account_id).values(rules=json.dumps(written(rules)))
+    )
+    _changed(connection)
 
 
 def set_enabled(connection: Connection, account_id: int, *, enabled: bool) -> None:
     """Switch an account on or off. What it has queued already still goes out."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(enabled=enabled))
+    _changed(connection)
+
+
+def set_default_sender(connection: Connection, account_id: int, pattern: str, sender: str | None) -> None:
+    """Set what a mailbox's texts come from when they name nothing. Raises :exc:`NotFound`."""
+    done = connection.execute(
+        update(mailboxes)
+        .where(mailboxes.c.account_id == account_id, mailboxes.c.pattern == pattern)
+        .values(sender=sender)
+    )
+    if not done.rowcount:
+        reason = f"{pattern} is not among the account's mailboxes"
+        raise NotFound(reason)
     _changed(connection)
 
 
@@ -96,10 +129,12 @@ def revoke_mailbox(connection: Connection, account_id: int, pattern: str) -> Non
 
 def list_mailboxes(connection: Connection, account_id: int | None = None) -> list[Mailbox]:
     """Return the mailboxes of one account or of all, by pattern."""
-    query = select(mailboxes.c.pattern, mailboxes.c.account_id).order_by(mailboxes.c.pattern)
+    query = select(mailboxes.c.pattern, mailboxes.c.account_id, mailboxes.c.sender).order_by(mailboxes.c.pattern)
     if account_id is not None:
         query = query.where(mailboxes.c.account_id == account_id)
-    return [Mailbox(pattern=row.pattern, account_id=row.account_id) for row in connection.execute(query)]
+    return [
+        Mailbox(pattern=row.pattern, account_id=row.account_id, sender=row.sender) for row in connection.execute(query)
+    ]
 
 
 def add_key(connection: Connection, account_id: int, *, user: str, kind: str, secret: str, now: int) -> Key:
@@ -151,7 +186,15 @@ def revision(connection: Connection) -> int:
 
 def directory(connection: Connection) -> Directory:
     """Return a snapshot of who may send."""
-    return Directory.of(revision(connection), list_accounts(connection), list_mailboxes(connection))
+    return Directory.of(
+        revision(connection), list_accounts(connection), list_mailboxes(connection), senders.approved(connection)
+    )
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        id=row.id, name=row.name, region=row.region, enabled=row.enabled, rules=read(json.loads(row.rules))
+    )
 
 
 def _changed(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, func, or_, select, text, update
+from sqlalchemy import TextClause, func, or_, select, text, tuple_, update
 
 from bridge.model.message import Priority
 from bridge.model.state import State
@@ -23,7 +23,7 @@ from bridge.store.tables import messages, recipients
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +45,7 @@ class Claimed:
     carrier: str | None
     in_doubt: bool
     lane: str
+    price: int
     created_at: int
     expires_at: int
 
@@ -88,33 +89,36 @@ def claim(
     now: int,
     until: int,
     carrier: Callable[[str | None, bool], str | None],
+    oldest: int = 0,
+    patience: int = 0,
 ) -> list[Claimed]:
     """Take up to ``limit`` eligible rows of a lane, the highest priority first, then the longest due.
+
+    Up to ``oldest`` of them are those that are due the longest whatever their priority, if that is more than
+    ``patience`` milliseconds: so a queue that is never first still moves.
 
     ``carrier`` names the carrier to ask, given the one the row names and whether it is in doubt. Rows past
     their lifetime are taken too: the caller expires them. No two callers get the same row: SQLite has one
     writer, PostgreSQL skips rows that another has locked.
     """
-    taken: list[Row[Any]] = []
+    taken: dict[tuple[str, int], Row[Any]] = {}
+    if oldest:
+        starved = [
+            row
+            for priority in Priority
+            for row in connection.execute(_eligible(lane, priority, before=now - patience, limit=oldest))
+        ]
+        for row in sorted(starved, key=lambda row: row.due_at)[:oldest]:
+            taken[row.message_id, row.position] = row
     for priority in sorted(Priority, reverse=True):
-        wanted = (
-            select(recipients.c.message_id, recipients.c.position, recipients.c.carrier, recipients.c.in_doubt)
-            .where(
-                recipients.c.state == text("'queued'"),
-                recipients.c.lane == lane,
-                recipients.c.priority == int(priority),
-                recipients.c.due_at <= now,
-            )
-            .order_by(recipients.c.due_at)
-            .limit(limit - len(taken))
-            .with_for_update(skip_locked=True)
-        )
-        taken.extend(connection.execute(wanted))
         if len(taken) >= limit:
             break
+        for row in connection.execute(_eligible(lane, priority, before=now, limit=limit)):
+            if len(taken) < limit:
+                taken.setdefault((row.message_id, row.position), row)
     if not taken:
         return []
-    rows = [(row.message_id, row.position, carrier(row.carrier, row.in_doubt)) for row in taken]
+    rows = [(*key, carrier(row.carrier, row.in_doubt)) for key, row in taken.items()]
     named = {(message_id, position): chosen for message_id, position, chosen in rows}
     found = connection.execute(
         _claim(connection.dialect.name),
@@ -130,7 +134,7 @@ def claim(
                 messages.c.encoding,
                 messages.c.sender,
                 messages.c.created_at,
-            ).where(messages.c.id.in_(list({row.message_id for row in taken})))
+            ).where(messages.c.id.in_(list({message_id for message_id, _ in taken})))
         )
     }
     by_key = {(row.message_id, row.position): row for row in found}
@@ -144,19 +148,58 @@ def claim(
                 position=row.position,
                 account_id=message.account_id,
                 number=row.number,
-                text=message.text,
-                encoding=message.encoding,
+                text=row.text or message.text,
+                encoding=row.encoding or message.encoding,
                 sender=message.sender,
                 parts=row.parts,
                 attempt=row.attempts,
                 carrier=chosen,
                 in_doubt=row.in_doubt,
                 lane=lane,
+                price=row.price,
                 created_at=message.created_at,
                 expires_at=row.expires_at,
             )
         )
     return claimed
+
+
+def _eligible(lane: str, priority: Priority, *, before: int, limit: int) -> Select[Any]:
+    return (
+        select(
+            recipients.c.message_id,
+            recipients.c.position,
+            recipients.c.carrier,
+            recipients.c.in_doubt,
+            recipients.c.due_at,
+        )
+        .where(
+            recipients.c.state == text("'queued'"),
+            recipients.c.lane == lane,
+            recipients.c.priority == int(priority),
+            recipients.c.due_at <= before,
+        )
+        .order_by(recipients.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def promote(connection: Connection, *, now: int, limit: int) -> int:
+    """Queue scheduled rows whose time has come, at most ``limit``, the earliest first. Returns how many."""
+    due = (
+        select(recipients.c.message_id, recipients.c.position)
+        .where(recipients.c.state == text("'scheduled'"), recipients.c.due_at <= now)
+        .order_by(recipients.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    done = connection.execute(
+        update(recipients)
+        .where(tuple_(recipients.c.message_id, recipients.c.position).in_(due))
+        .values(state=State.QUEUED, updated_at=now)
+    )
+    return done.rowcount
 
 
 def renew(connection: Connection, *, owner: str, until: int) -> int:
@@ -277,7 +320,8 @@ def _claim(dialect: str) -> TextClause:
         f" FROM {batch.source(dialect, columns)}"
         " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
         " RETURNING recipients.message_id, recipients.position, recipients.number, recipients.parts,"
-        " recipients.attempts, recipients.in_doubt, recipients.expires_at"
+        " recipients.attempts, recipients.in_doubt, recipients.expires_at, recipients.text, recipients.encoding,"
+        " recipients.price"
     )
 
 

@@ -76,6 +76,9 @@ accounts = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("region", String(2)),
     Column("enabled", Boolean, nullable=False),
+    Column("balance", BigInteger, nullable=False, server_default="0"),
+    Column("credit_limit", BigInteger),
+    Column("rules", Text, nullable=False, server_default="{}"),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -85,6 +88,7 @@ mailboxes = Table(
     _row_id(),
     Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
     Column("pattern", Text, nullable=False, unique=True),
+    Column("sender", Text),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_mailboxes_account_id", "account_id"),
 )
@@ -118,10 +122,12 @@ messages = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("reference", Text),
     Column("proof", Text, nullable=False),
+    Column("draft", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+"""``draft`` (JSON) holds the rest of a submission while it is open; its recipients are held then."""
 
 recipients = Table(
     "recipients",
@@ -129,6 +135,10 @@ recipients = Table(
     Column("message_id", MessageId, ForeignKey("messages.id"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("number", Text, nullable=False),
+    Column("text", Text),
+    Column("encoding", String(8)),
+    Column("fields", Text),
+    Column("price", BigInteger, nullable=False, server_default="0"),
     Column("state", String(12), nullable=False),
     Column("lane", Text, nullable=False),
     Column("priority", SmallInteger, nullable=False),
@@ -146,11 +156,13 @@ recipients = Table(
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("message_id", "position"),
     Index("ix_recipients_queue", "lane", "priority", "due_at", **_only("state = 'queued'")),
+    Index("ix_recipients_scheduled", "due_at", **_only("state = 'scheduled'")),
     Index("ix_recipients_lease", "lease_until", **_only("state = 'sending'")),
     Index("ix_recipients_carrier_id", "carrier", "carrier_id", **_only("carrier_id IS NOT NULL")),
     sqlite_with_rowid=False,
 )
-"""``carrier`` is the one that the row is with, or that comes next.
+"""``text`` and ``encoding`` stand where a recipient's own text is not the message's; ``fields`` (JSON) where a draft
+has still to be filled in. ``price`` is what was reserved for it. ``carrier`` is the one that the row is with, or that comes next.
 
 ``in_doubt`` means that it may have the text already under our id: then no other carrier may get it.
 """
@@ -198,3 +210,43 @@ events = Table(
     Index("ix_events_message_id", "message_id"),
 )
 """The outbox of changes, written in the transaction of the change itself. ``data`` is JSON."""
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", "subject", "start", "ends"),
+    Index("ix_usage_ends", "ends"),
+    sqlite_with_rowid=False,
+)
+"""What was used in a window of time: texts of the account or of a mailbox, or thousandths of a credit."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("number", Text, nullable=False),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("message_id", MessageId, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("times", Text, nullable=False),
+    PrimaryKeyConstraint("number", "account_id"),
+    sqlite_with_rowid=False,
+)
+"""The last word with a number. ``times`` (JSON) are those of the texts that a limit per number still counts."""
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("number", Text, nullable=False),
+    Column("account_id", RowId, nullable=False),
+    Column("word", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("number", "account_id"),
+    sqlite_with_rowid=False,
+)
+"""Who gets no texts: of one account, or, where ``account_id`` is 0, of any."""
