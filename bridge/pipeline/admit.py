@@ -114,9 +114,7 @@ def _one(asked: Asked, windows: Sequence[tuple[Window, Limit | None]], counts: _
 class _Trial:
     """One submission against the counts: what it uses is its own until :meth:`keep`."""
 
-    def __init__(
-        self, plan: Plan, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int
-    ) -> None:
+    def __init__(self, plan: Plan, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int) -> None:
         self._plan = plan
         self._windows = windows
         self._counts = counts

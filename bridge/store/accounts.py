@@ -36,7 +36,7 @@ def add_account(connection: Connection, name: str, *, region: str | None, now: i
     except IntegrityError as error:
         reason = f"account {name} exists already"
         raise Conflict(reason) from error
-    _changed(connection)
+    changed(connection)
     return Account(id=made, name=name, region=region)
 
 
@@ -58,7 +58,7 @@ def list_accounts(connection: Connection) -> list[Account]:
 def set_enabled(connection: Connection, account_id: int, *, enabled: bool) -> None:
     """Switch an account on or off. What it has queued already still goes out."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(enabled=enabled))
-    _changed(connection)
+    changed(connection)
 
 
 def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now: int) -> bool:
@@ -79,7 +79,7 @@ def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now:
             raise Conflict(reason)
         return False
     connection.execute(insert(mailboxes).values(account_id=account_id, pattern=pattern, created_at=now))
-    _changed(connection)
+    changed(connection)
     return True
 
 
@@ -91,7 +91,7 @@ def revoke_mailbox(connection: Connection, account_id: int, pattern: str) -> Non
     if not gone.rowcount:
         reason = f"{pattern} is not among the account's mailboxes"
         raise NotFound(reason)
-    _changed(connection)
+    changed(connection)
 
 
 def list_mailboxes(connection: Connection, account_id: int | None = None) -> list[Mailbox]:
@@ -154,5 +154,6 @@ def directory(connection: Connection) -> Directory:
     return Directory.of(revision(connection), list_accounts(connection), list_mailboxes(connection))
 
 
-def _changed(connection: Connection) -> None:
+def changed(connection: Connection) -> None:
+    """Count a change to what the snapshot holds, so that every process loads it again."""
     connection.execute(update(directory_revision).values(revision=directory_revision.c.revision + 1))

@@ -36,15 +36,17 @@ class OptOut:
 def add(connection: Connection, number: str, account_id: int, *, word: str, now: int) -> None:
     """Close a number. Once more changes nothing."""
     batch.insert(
-        connection, opt_outs, _COLUMNS, [(number, account_id, word, now)], then="ON CONFLICT (number, account_id) DO NOTHING"
+        connection,
+        opt_outs,
+        _COLUMNS,
+        [(number, account_id, word, now)],
+        then="ON CONFLICT (number, account_id) DO NOTHING",
     )
 
 
 def remove(connection: Connection, number: str, account_id: int) -> None:
     """Open a number again. Raises :exc:`NotFound`."""
-    gone = connection.execute(
-        delete(opt_outs).where(opt_outs.c.number == number, opt_outs.c.account_id == account_id)
-    )
+    gone = connection.execute(delete(opt_outs).where(opt_outs.c.number == number, opt_outs.c.account_id == account_id))
     if not gone.rowcount:
         reason = "that number did not opt out there"
         raise NotFound(reason)

@@ -29,9 +29,7 @@ class Window(NamedTuple):
 
 
 _COLUMNS = ("account_id", "subject", "start", "ends", "amount")
-_ADD = (
-    "ON CONFLICT (account_id, subject, start, ends) DO UPDATE SET amount = usage.amount + excluded.amount"
-)
+_ADD = "ON CONFLICT (account_id, subject, start, ends) DO UPDATE SET amount = usage.amount + excluded.amount"
 
 
 def read(connection: Connection, windows: Iterable[Window]) -> dict[Window, int]:
