@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bridge.carriers.base import Carrier
     from bridge.config import BaseSettings
     from bridge.doors import Door
+    from bridge.store.engine import Connection
 
 _log = get_logger(__name__)
 
@@ -41,6 +42,7 @@ _GRACE = 3.0
 """Seconds for each of the two waits of a stop; together well below the ten in which a stop has to end."""
 _PROBE_TIMEOUT = 2.0
 _WATCH = 1.0
+_LEAST_ROOM = 1 << 20
 
 
 class App:
@@ -167,11 +169,15 @@ class App:
         """Return what keeps the database from being written, or None. A write is tried, so recovery shows too."""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
-                await self._writer.run(schema.probe)
+                await self._writer.run(_beat)
+                room = await asyncio.to_thread(self.store.room)
         except TimeoutError:
             return "database: no answer in time"
         except BridgeError as error:
             return error.reason
+        if room is not None and room < _LEAST_ROOM:
+            # What a failed write left behind may hold a row more, and no mail.
+            return f"database: less than {_LEAST_ROOM >> 20} MiB left on its disk"
         return None
 
     async def _supervise(self) -> None:
@@ -196,6 +202,12 @@ class App:
         self._dispatcher.wake()
         for listener in tuple(self._listeners):
             listener()
+
+
+def _beat(connection: Connection) -> bool:
+    """Write, and say so: the writer takes it as a sign that the database is back."""
+    schema.probe(connection)
+    return True
 
 
 def serve(settings: BaseSettings) -> None:

@@ -1,8 +1,8 @@
 """Settings: one frozen object, from bridge.toml and the environment, all right or refused with all that is wrong.
 
-Every key may also come from the environment: ``SMSBRIDGE_SMTP__LISTEN`` is ``listen`` in ``[smtp]``. A value there is
-written as in TOML (``["a", "b"]``, ``5``, ``true``), or plainly where it is a string. Relative paths count from the
-folder of the configuration file.
+Every key may also come from the environment: ``SMSBRIDGE_SMTP__LISTEN`` is ``listen`` in ``[smtp]``. Lists and tables
+are written there as in TOML (``["a", "b"]``), all else plainly (``5``, ``true``, ``some text``). Relative paths
+count from the folder of the configuration file.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class BaseSettings(Section):
     dispatch: DispatchSettings = DispatchSettings()
     log: LogSettings = LogSettings()
 
-    def door(self, name: str) -> Any:
+    def door(self, name: str) -> Any:  # noqa: ANN401 - each door has a model of its own
         """Return the settings of a door."""
         return getattr(self, name)
 
@@ -197,7 +197,7 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Base
     """Read the settings. Raises :exc:`ConfigError` with every problem, each with its place and what is allowed."""
     raw = _read(path) if path is not None else {}
     _overlay(raw, environment)
-    problems = []
+    problems: list[str] = []
     carriers = raw.get("carriers", {})
     made: dict[str, CarrierSettings] = {}
     if isinstance(carriers, dict):
@@ -205,12 +205,13 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Base
             problems += _carrier(name, table, made)
         raw["carriers"] = made
     settings_model = model()
+    settings = None
     try:
         settings = settings_model.model_validate(raw)
     except ValidationError as error:
         problems += list(_explain(error, settings_model, ()))
     problems += _dangling(raw, carriers if isinstance(carriers, dict) else {})
-    if problems:
+    if settings is None or problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         reason = f"{path or 'environment'}: {count} in the configuration"
         raise ConfigError(reason, tuple(problems))
@@ -219,7 +220,7 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Base
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         reason = f"{path}: cannot be read: {error.strerror or error}"
         raise ConfigError(reason) from error
@@ -238,21 +239,31 @@ def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
         *tables, key = name.removeprefix(_PREFIX).lower().split("__")
         place = raw
         for table in tables:
-            inner = place.setdefault(table, {})
-            if not isinstance(inner, dict):
-                inner = place[table] = {}
-            place = inner
-        place[key] = _value(value)
+            known = _known(place, table)
+            if not isinstance(place.get(known), dict):
+                place[known] = {}
+            place = place[known]
+        place[_known(place, key)] = _value(value)
 
 
-def _value(written: str) -> Any:
+def _known(table: Mapping[str, Any], key: str) -> str:
+    """Return the key as the file spells it: the environment has no small letters."""
+    return next((known for known in table if known.lower() == key), key)
+
+
+def _value(written: str) -> object:
+    """Return what a variable says: a list, a table or a quoted string as in TOML, anything else as it is written.
+
+    A bare ``5`` or ``true`` stays text: the setting knows whether it is a number, or a password of digits.
+    """
     try:
-        return tomllib.loads(f"value = {written}")["value"] if "\n" not in written else written
+        value = tomllib.loads(f"value = {written}")["value"] if "\n" not in written else written
     except tomllib.TOMLDecodeError:
         return written
+    return value if isinstance(value, list | dict | str) else written
 
 
-def _carrier(name: str, table: Any, made: dict[str, CarrierSettings]) -> Iterator[str]:
+def _carrier(name: str, table: object, made: dict[str, CarrierSettings]) -> Iterator[str]:
     place = ("carriers", name)
     kind = table.get("kind") if isinstance(table, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
@@ -295,9 +306,14 @@ def _dangling(raw: Mapping[str, Any], carriers: Mapping[str, Any]) -> Iterator[s
         if not isinstance(route, dict):
             continue
         named = route.get("carriers", [])
-        for carrier in named if isinstance(named, list | tuple) else []:
-            if carrier not in carriers:
-                yield f"routes.{index}.carriers: {carrier!r} is not configured; there is {', '.join(carriers) or 'none'}"
+        for place, carrier in enumerate(named if isinstance(named, list | tuple) else []):
+            if not isinstance(carrier, str):
+                continue  # the model says so
+            if carrier in named[:place]:
+                yield f"routes.{index}.carriers: {carrier!r} is named twice"
+            elif carrier not in carriers:
+                there = ", ".join(carriers) or "none"
+                yield f"routes.{index}.carriers: {carrier!r} is not configured; there is {there}"
         name = str(route.get("name") or index + 1)
         if name in names:
             yield f"routes.{index}.name: {name!r} is taken by another route"

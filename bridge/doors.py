@@ -94,7 +94,7 @@ class DoorKind(Protocol):
 
     settings: type[BaseModel]
 
-    def build(self, settings: Any, services: Services) -> Door:
+    def build(self, settings: Any, services: Services) -> Door:  # noqa: ANN401 - each kind has a model of its own
         """Return the door, not yet open."""
         ...
 
@@ -109,14 +109,17 @@ def listen(address: str, *, setting: str) -> socket.socket:
 
     Raises :exc:`ConfigError` that says what to do.
     """
-    host, port = split_address(address)
     try:
+        host, port = split_address(address)
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         reason = f"{setting}: {address} is no address of this machine ({error.strerror or error})"
+        raise ConfigError(reason) from error
+    except ValueError as error:  # not of the form, or a name that no resolver takes
+        reason = f"{setting}: {error}"
         raise ConfigError(reason) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

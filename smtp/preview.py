@@ -7,7 +7,7 @@ from email.utils import getaddresses, parseaddr
 from typing import TYPE_CHECKING, Any
 
 from bridge.model.account import normalise_address
-from bridge.model.errors import BridgeError, Refusal
+from bridge.model.errors import BridgeError, MailTooLarge, Refusal
 from bridge.model.text import check_length, clean
 from smtp.address import parse_recipient
 from smtp.content import read_content
@@ -37,6 +37,9 @@ def preview(
     named = recipients or [address for _, address in getaddresses([str(to) for to in header.get_all("To", [])])]
     try:
         account = directory.account_for(normalise_address(sender))
+        if len(raw) + raw.count(b"\n") - raw.count(b"\r\n") > settings.max_size:  # each line goes out with CRLF
+            reason = f"the mail is larger than {settings.max_size} octets"
+            raise MailTooLarge(reason)
         text = clean(read_content(raw).text)
         measure = check_length(text, settings.max_parts)
     except BridgeError as error:

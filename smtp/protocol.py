@@ -15,6 +15,7 @@ aiosmtpd keeps the conversation: greeting, EHLO, STARTTLS, AUTH, RSET, limits of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 from typing import TYPE_CHECKING, Protocol
@@ -288,7 +289,8 @@ class MailProtocol(SMTP):
     async def handle_exception(self, error: Exception) -> str:
         """Answer an unexpected error: temporary, with an id that finds it in the log, and nothing of its kind."""
         incident = secrets.token_hex(4)
-        _log.error("session failed", incident=incident, exc_info=error)
+        with contextlib.suppress(Exception):  # or aiosmtpd would answer 500 for a log that fails
+            _log.error("session failed", incident=incident, exc_info=error)
         if self._closing:
             self.loop.call_soon(self.shut)  # after the reply
         return f"{replies.TROUBLE} ({incident})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_hosts = LOOPBACK
     config.option.allow_unix_socket = True
     # Left alone, structlog draws every traceback with colours and locals, and takes seconds for it.
-    plain = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
+    plain: list[Any] = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
     structlog.configure(processors=[*plain, structlog.processors.KeyValueRenderer()])
 
 

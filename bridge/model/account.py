@@ -77,11 +77,10 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mailbox:
-    """A mailbox, or all of a domain, that may send for an account; ``sender`` is what its texts come from."""
+    """A mailbox, or all of a domain, that may send for an account."""
 
     pattern: str
     account_id: int
-    sender: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,30 +101,14 @@ class Directory:
         revision: int,
         accounts: Iterable[Account],
         mailboxes: Iterable[Mailbox],
-        approved: Mapping[int, Mapping[str, str]] | None = None,
+        senders: Mapping[int, SenderRules] | None = None,
     ) -> Directory:
-        """Build a snapshot from rows; ``approved`` are the sender names by account and folded form."""
-        by_id = {account.id: account for account in accounts}
-        by_pattern = {mailbox.pattern: mailbox for mailbox in mailboxes}
-        defaults: dict[int, dict[str, str]] = {}
-        for account in by_id.values():
-            if account.rules.sender is not None:
-                defaults.setdefault(account.id, {})[""] = account.rules.sender
-        for mailbox in by_pattern.values():
-            if mailbox.sender is not None:
-                defaults.setdefault(mailbox.account_id, {})[mailbox.pattern] = mailbox.sender
+        """Build a snapshot from rows."""
         return cls(
             revision=revision,
-            accounts=by_id,
-            mailboxes=by_pattern,
-            senders={
-                account.id: SenderRules(
-                    kinds=account.rules.sender_kinds,
-                    approved=(approved or {}).get(account.id, {}),
-                    defaults=defaults.get(account.id, {}),
-                )
-                for account in by_id.values()
-            },
+            accounts={account.id: account for account in accounts},
+            mailboxes={mailbox.pattern: mailbox for mailbox in mailboxes},
+            senders=senders or {},
         )
 
     def account(self, account_id: int) -> Account:
@@ -149,11 +132,8 @@ class Directory:
         return self.account(mailbox.account_id)
 
     def sender(self, account_id: int, wanted: str | None, *, origin: str) -> str | None:
-        """Return the name that a text comes from: the one wanted, the mailbox's, the account's, or None.
+        """Return the name that a text comes from; see :meth:`bridge.model.sender.SenderRules.choose`."""
+        return self.senders.get(account_id, _USUAL_SENDERS).choose(wanted, origin)
 
-        Raises :exc:`SenderName` for one of a form or kind that the account may not have, and
-        :exc:`SenderNotApproved` for one that is not approved, a default too.
-        """
-        rules = self.senders[account_id]
-        name = rules.choose(wanted, origin)
-        return name if name is None or wanted is not None else rules.choose(name)
+
+_USUAL_SENDERS = SenderRules()

@@ -10,7 +10,6 @@ from bridge.model.limits import Limit, parse_limits
 from bridge.model.message import Priority
 from bridge.model.numbers import known_region
 from bridge.model.price import parse_credit, show_credit
-from bridge.model.sender import SenderKind, parse_sender
 from bridge.model.when import Open, Quiet, parse_hours, parse_zone
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ class AccountRules:
 
     zone: ZoneInfo = ZoneInfo("UTC")
     """Where its days begin, its quiet hours count, and times without an offset are read."""
-    sender: str | None = None
-    """The name its texts come from when a submission gives none; None leaves it to the carrier."""
-    sender_kinds: frozenset[SenderKind] = frozenset({SenderKind.ALPHANUMERIC, SenderKind.NUMERIC})
-    """The kinds of names that may be asked for."""
     countries: frozenset[str] | None = None
     """The countries that it sends to; None for all."""
     limits: tuple[Limit, ...] = ()
@@ -151,14 +146,6 @@ def _credit(value: str, _zone: ZoneInfo) -> int:
     return amount
 
 
-def _kinds(value: str, _zone: ZoneInfo) -> frozenset[SenderKind]:
-    try:
-        return frozenset(SenderKind(kind) for kind in _listed(value))
-    except ValueError:
-        message = f"some of {', '.join(SenderKind)}"
-        raise ValueError(message) from None
-
-
 def _joined(value: Any) -> str:
     return ",".join(str(each) for each in value)
 
@@ -169,8 +156,6 @@ def _flag(value: bool) -> str:  # noqa: FBT001 - it is the value
 
 _FORMS: dict[str, tuple[Callable[[str, ZoneInfo], Any], Callable[[Any], str]]] = {
     "zone": (lambda value, _: parse_zone(value), str),
-    "sender": (lambda value, _: parse_sender(value, kinds=frozenset(SenderKind)).name, str),
-    "sender_kinds": (_kinds, lambda value: _joined(sorted(value))),
     "countries": (_countries, lambda value: _joined(sorted(value))),
     "limits": (_limits, _joined),
     "mailbox_limits": (_limits, _joined),

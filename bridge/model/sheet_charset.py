@@ -32,8 +32,16 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 _PUNCTUATION: Final = re.compile("[\0-\x7f\xa0\xab\xb0\xb4\xb7\xbb‘’“”„–—…€№₪\u200e\u200f]|[^\\W\\d_]")
 _FORMS: Final = (
     ("windows-1255", re.compile("[אבגדהוזחטיכלמנסעפצקרשת]*[א-ת]")),
-    ("windows-1251", re.compile("[А-ЯЁІЇЄҐ]?[а-яёіїєґ]+|[А-ЯЁІЇЄҐ]+")),
-    ("windows-1252", re.compile("(?=.*[A-Za-z]|.$)(?!.*[^A-Za-z]{3})[A-Za-zŒœŠšŽžŸÀ-ÏÑ-ÖØ-Üß-ïñ-öø-üÿ]+")),
+    # A vowel, or it may be Greek.
+    ("windows-1251", re.compile("(?=.{1,3}$|.*[аеёиоуыэюяієї])[А-ЯЁІЇЄҐ]?[а-яёіїєґ]+|[А-ЯЁІЇЄҐ]+")),
+    # õ as in Portuguese alone: elsewhere it would be the Hungarian ő.
+    (
+        "windows-1252",
+        re.compile(
+            "(?=.*[A-Za-z]|.$)(?!.*[^A-Za-z]{3})(?!.*õ[^e])(?!.*õ$)"
+            "(?:[A-ZŒŠŽŸÀ-ÏÑ-ÖØ-Ü]?[a-zœšžß-ïñ-öø-üÿ]+|[A-ZŒŠŽŸÀ-ÏÑ-ÖØ-Ü]+)"
+        ),
+    ),
 )
 _WRONG: Final = 50
 """One word of so many may be of another form: a trade name, or two names without a space between."""
@@ -77,9 +85,7 @@ def known_charset(name: str) -> str:
         "".encode(name)
         return codecs.lookup(name).name
     except (LookupError, ValueError) as error:
-        message = (
-            f"{name!r}: no such charset; write utf-8, utf-16, windows-1255, windows-1251, windows-1252 or the like"
-        )
+        message = f"{name!r}: no such charset; write utf-8, utf-16, windows-1255, windows-1251, windows-1252 or the like"
         raise ValueError(message) from error
 
 

@@ -106,10 +106,10 @@ _NO_ZONES: Final = frozenset({"localtime", "Factory"})
 
 
 def parse_zone(name: str) -> ZoneInfo:
-    """Return the zone with an IANA name: ``Asia/Jerusalem``, ``UTC``, in any case (IANA has no two names that
-    differ in case alone), with spaces around. The same name in any case is the same object.
+    """Return the zone with an IANA name: ``Asia/Jerusalem``, ``UTC``; in any case, with spaces around.
 
-    Only listed names count, so what leads anywhere else in the file system does not.
+    No two names of IANA differ in case alone; however it is written, the same zone is the same object. Only listed
+    names count, so a path that leads elsewhere is none.
     Raises :class:`UnknownZone`; RuntimeError when the machine has no zones at all: that is ours to mend.
     Source: RFC 6557; theory.html of the IANA data, on names.
     """
@@ -248,7 +248,7 @@ def parse_sendtime(written: str, *, zone: tzinfo, now: datetime, furthest: timed
         raise PastTime(f"{when:%Y-%m-%d %H:%M:%S} UTC, as the time was understood, is over")
     if when - now > furthest:
         raise InvalidTime(
-            f"{when:%Y-%m-%d %H:%M:%S} UTC, as the time was understood, is over {furthest.days} days ahead"
+            f"{when:%Y-%m-%d %H:%M:%S} UTC, as the time was understood, is more than {furthest.days} days ahead"
         )
     return max(when, now.astimezone(UTC))
 
@@ -413,7 +413,7 @@ class Quiet(_Hours):
 
     def __post_init__(self) -> None:
         """Refuse a week that is quiet throughout: what is held would never leave."""
-        super(Quiet, self).__post_init__()
+        _Hours.__post_init__(self)  # super() does not know the class that slots=True made of this one
         if self._edges == (0, _WEEK):
             raise InvalidTime("the quiet hours leave no time in the week to send at")
 
@@ -439,7 +439,7 @@ class Open(_Hours):
 
     def __post_init__(self) -> None:
         """Refuse a week that is closed throughout."""
-        super(Open, self).__post_init__()
+        _Hours.__post_init__(self)
         if not self._edges:
             raise InvalidTime(f"no send window: nothing would ever leave; {_HOURS_ALLOWED}")
 
@@ -455,8 +455,7 @@ class Open(_Hours):
 def release(
     moment: datetime, *, quiet: Sequence[Quiet] = (), windows: Sequence[Open] = (), passes: bool = False
 ) -> datetime:
-    """Return the first moment from ``moment`` on, in UTC, which no rule forbids: outside of all quiet hours, and
-    inside of every one of ``windows``.
+    """Return the first moment from ``moment`` on, in UTC, that is in no quiet hours and in all of ``windows``.
 
     ``passes`` is for a text urgent enough for quiet hours; send windows, which are asked for, hold for it too.
     Whether a text waits until then or is refused is the caller's matter.
@@ -505,9 +504,9 @@ def _even(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
     if end.astimezone(zone).utcoffset() == before:
         return end
     whole = start.replace(microsecond=0)
+
+    def moved(passed: int) -> bool:
+        return (whole + timedelta(seconds=passed)).astimezone(zone).utcoffset() != before
+
     seconds = range(int((end - whole).total_seconds()) + 1)
-    return whole + timedelta(
-        seconds=bisect_left(
-            seconds, True, key=lambda passed: (whole + timedelta(seconds=passed)).astimezone(zone).utcoffset() != before
-        )
-    )
+    return whole + timedelta(seconds=bisect_left(seconds, 1, key=moved))

@@ -155,7 +155,9 @@ class Writer:
             if not again and isinstance(error, DatabaseError):
                 return self._commit(jobs, again=True)  # another process took the key, and has it now
             return [(jobs[0], None, _own_trouble(error))]
-        self._note(None)
+        # A change that answers nothing may have written nothing: that much a full disk takes.
+        if any(isinstance(job, _Submit) or result for job, result, _ in answers):
+            self._note(None)
         if any(isinstance(job, _Submit) for job in jobs):
             self._tell()
         return answers

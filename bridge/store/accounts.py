@@ -48,7 +48,7 @@ def add_account(
     except IntegrityError as error:
         reason = f"account {name} exists already"
         raise Conflict(reason) from error
-    _changed(connection)
+    changed(connection)
     return Account(id=made, name=name, region=region)
 
 
@@ -78,20 +78,7 @@ def set_rules(connection: Connection, account_id: int, rules: AccountRules) -> N
 def set_enabled(connection: Connection, account_id: int, *, enabled: bool) -> None:
     """Switch an account on or off. What it has queued already still goes out."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(enabled=enabled))
-    _changed(connection)
-
-
-def set_default_sender(connection: Connection, account_id: int, pattern: str, sender: str | None) -> None:
-    """Set what a mailbox's texts come from when they name nothing. Raises :exc:`NotFound`."""
-    done = connection.execute(
-        update(mailboxes)
-        .where(mailboxes.c.account_id == account_id, mailboxes.c.pattern == pattern)
-        .values(sender=sender)
-    )
-    if not done.rowcount:
-        reason = f"{pattern} is not among the account's mailboxes"
-        raise NotFound(reason)
-    _changed(connection)
+    changed(connection)
 
 
 def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now: int) -> bool:
@@ -112,7 +99,7 @@ def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now:
             raise Conflict(reason)
         return False
     connection.execute(insert(mailboxes).values(account_id=account_id, pattern=pattern, created_at=now))
-    _changed(connection)
+    changed(connection)
     return True
 
 
@@ -124,17 +111,15 @@ def revoke_mailbox(connection: Connection, account_id: int, pattern: str) -> Non
     if not gone.rowcount:
         reason = f"{pattern} is not among the account's mailboxes"
         raise NotFound(reason)
-    _changed(connection)
+    changed(connection)
 
 
 def list_mailboxes(connection: Connection, account_id: int | None = None) -> list[Mailbox]:
     """Return the mailboxes of one account or of all, by pattern."""
-    query = select(mailboxes.c.pattern, mailboxes.c.account_id, mailboxes.c.sender).order_by(mailboxes.c.pattern)
+    query = select(mailboxes.c.pattern, mailboxes.c.account_id).order_by(mailboxes.c.pattern)
     if account_id is not None:
         query = query.where(mailboxes.c.account_id == account_id)
-    return [
-        Mailbox(pattern=row.pattern, account_id=row.account_id, sender=row.sender) for row in connection.execute(query)
-    ]
+    return [Mailbox(pattern=row.pattern, account_id=row.account_id) for row in connection.execute(query)]
 
 
 def add_key(connection: Connection, account_id: int, *, user: str, kind: str, secret: str, now: int) -> Key:
@@ -197,5 +182,6 @@ def _account(row: Row[Any]) -> Account:
     )
 
 
-def _changed(connection: Connection) -> None:
+def changed(connection: Connection) -> None:
+    """Count a change to what the snapshot holds, so that every process loads it again."""
     connection.execute(update(directory_revision).values(revision=directory_revision.c.revision + 1))

@@ -7,6 +7,7 @@ somebody else holds.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,11 @@ class Store:
         if self._clock is not None:
             return int(self._clock().timestamp() * 1000)
         return int(connection.execute(_NOW[self.dialect]).scalar_one())
+
+    def room(self) -> int | None:
+        """Return how many bytes the disk of a database file still takes, or None where a server has the database."""
+        file = self.engine.url.database
+        return shutil.disk_usage(Path(file).parent).free if self.dialect == "sqlite" and file else None
 
     def close(self) -> None:
         """Close the idle connections."""

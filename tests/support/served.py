@@ -67,6 +67,8 @@ class Served:
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.http = ""
+        self.printed = b""
+        """What stdout brought after the line that says ready; known once the process is gone."""
         store = Store(f"sqlite:///{folder / 'bridge.db'}")
         schema.migrate(store)
         now = int(system_clock().timestamp() * 1000)
@@ -112,6 +114,7 @@ class Served:
         assert self.process is not None
         code = self.process.wait(timeout=_STOP)
         if self.process.stdout is not None:
+            self.printed = self.process.stdout.read()
             self.process.stdout.close()
         self.process = None
         return code
@@ -134,11 +137,21 @@ class Served:
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body of a GET on the HTTP port."""
         try:
-            with urllib.request.urlopen(self.http + path, timeout=5) as answer:
+            with urllib.request.urlopen(self.http + path, timeout=5) as answer:  # noqa: S310 - our own address
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value on the HTTP port, 0 while there is none with these labels."""
+        wanted = {f'{label}="{value}"' for label, value in labels.items()}
+        for line in self.get("/metrics")[1].splitlines():
+            head, _, value = line.rpartition(" ")
+            found, _, written = head.partition("{")
+            if found == name and wanted <= set(written.rstrip("}").split(",")):
+                return float(value)
+        return 0.0
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another ``smsbridge`` command on the same configuration."""

@@ -195,8 +195,9 @@ def test_what_a_narrow_encoding_cannot_say_is_escaped(acme: Desk) -> None:
 def test_a_password_is_asked_for_on_a_terminal(acme: Desk, typed: str, code: int) -> None:
     """It is typed twice without an echo, and Ctrl-C ends it with 130 and no traceback."""
     terminal, other = pty.openpty()
-    program = (
-        "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from bridge.__main__ import main; main()"
+    program = (  # a suite that runs in the background may ignore SIGINT, and its children with it
+        "import fcntl, signal, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); from bridge.__main__ import main; main()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, "key", "create", "acme", "--user", "till", "--password", "-"],

@@ -147,7 +147,7 @@ def test_a_mailbox_sends_for_its_account(address: str) -> None:
 
 
 def test_the_own_rule_comes_before_the_domains() -> None:
-    """bob's own rule names a closed account; the open one of his domain does not help him."""
+    """A mailbox whose own rule names a closed account is not helped by the open one of its domain."""
     with pytest.raises(AccountDisabled):
         DIRECTORY.account_for("bob@example.com")
 

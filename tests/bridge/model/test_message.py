@@ -104,7 +104,7 @@ def test_a_report_says_what_a_network_can_say(state: State) -> None:
 
 def test_a_report_names_a_text() -> None:
     """By either id; one without both would fit every text without one."""
-    assert Report(carrier="a", state=State.SENT, at=NOW, recipient_id=recipient_id(ID, 1))
+    assert Report(carrier="a", state=State.SENT, at=NOW, recipient_id=recipient_id(ID, 1)).carrier_id is None
     with pytest.raises(ValueError, match="names a text"):
         Report(carrier="a", state=State.SENT, at=NOW)
 

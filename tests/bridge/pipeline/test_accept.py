@@ -35,10 +35,12 @@ SUBMISSION = Submission(
 
 
 def plan(*, rules: Rules = RULES, **changes: Any) -> Plan:
+    """Ask the rules, with something changed."""
     return accept(dataclasses.replace(SUBMISSION, **changes), directory=DIRECTORY, rules=rules, now=START)
 
 
 def to(*numbers: str) -> tuple[Addressee, ...]:
+    """Address numbers, each with a key of its own."""
     return tuple(Addressee(number=one, key=f"{place}:{one}") for place, one in enumerate(numbers))
 
 
@@ -97,7 +99,7 @@ def test_the_text_is_cleaned_before_it_is_measured() -> None:
 
 
 @pytest.mark.parametrize(("count", "taken"), [(1, True), (4, True), (5, False)])
-def test_recipients(count: int, taken: bool) -> None:
+def test_recipients(count: int, *, taken: bool) -> None:
     """As many as the operator allows; one more is refused for now, so that the rest can come in another one."""
     recipients = to(*(number(place) for place in range(count)))
     if taken:

@@ -76,6 +76,7 @@ def counted(store: Store) -> Iterator[list[str]]:
 
 
 def number_of(store: Store, table: Any) -> int:
+    """Count the rows of a table."""
     with store.read() as connection:
         return int(connection.scalar(select(func.count()).select_from(table)) or 0)
 
@@ -153,7 +154,7 @@ def test_a_listener_that_fails_spoils_no_answer(store: Store, clock: HandClock) 
 
     async def main() -> None:
         async with running(store) as writer:
-            writer.on_commit = lambda: 1 // 0  # type: ignore[assignment, return-value]
+            writer.on_commit = lambda: 1 // 0  # type: ignore[assignment]
             for _ in range(2):
                 await writer.submit(make_plan(clock))
 
@@ -179,7 +180,7 @@ def submit_each(store: Store, *plans: Plan, together: bool) -> list[Receipt]:
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_the_same_key_gives_the_first_answer(any_store: Store, clock: HandClock, together: bool) -> None:
+def test_the_same_key_gives_the_first_answer(any_store: Store, clock: HandClock, *, together: bool) -> None:
     """A submission that comes again, later or at the same time, sends nothing and names what the first one made."""
     plans = [make_plan(clock, [(A, "a"), (B, "b")]) for _ in range(3)]
     first, *again = submit_each(any_store, *plans, together=together)
@@ -193,7 +194,7 @@ def test_the_same_key_gives_the_first_answer(any_store: Store, clock: HandClock,
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_what_overlaps_sends_the_rest(any_store: Store, clock: HandClock, together: bool) -> None:
+def test_what_overlaps_sends_the_rest(any_store: Store, clock: HandClock, *, together: bool) -> None:
     """To A and B, then to B and C: C is new under the new message, B stands under its first id.
 
     The receipt's own id is the new message, for there is one; each result names its own recipient.
@@ -307,12 +308,12 @@ def test_the_same_key_in_two_processes_at_once(any_store: Store, any_url: str) -
 def broken(clock: HandClock, kind: str) -> Plan:
     """A plan that the database cannot take."""
     plan = make_plan(clock, [(A, "broken")])
-    message = {
+    changes: dict[str, dict[str, Any]] = {
         "no such account": {"account_id": 404},
         "half a surrogate pair": {"origin": "half \ud83d pair"},
         "nothing where something must be": {"door": None},
-    }[kind]
-    return dataclasses.replace(plan, message=dataclasses.replace(plan.message, **message))
+    }
+    return dataclasses.replace(plan, message=dataclasses.replace(plan.message, **changes[kind]))
 
 
 @pytest.mark.parametrize("kind", ["no such account", "half a surrogate pair", "nothing where something must be"])
@@ -341,13 +342,13 @@ def test_a_value_that_no_column_holds_fails_alone(postgres_url: str, clock: Hand
     bad = make_plan(clock)
     bad = dataclasses.replace(bad, message=dataclasses.replace(bad.message, origin="nul \0 inside"))
 
-    async def main() -> tuple[Any, Any, Any]:
+    async def main() -> list[Any]:
         async with running(store) as writer:
             async with gathered(writer):
                 answers = [writer.submit(plan) for plan in (make_plan(clock), bad, make_plan(clock))]
             results = await asyncio.gather(*answers, return_exceptions=True)
             assert writer.trouble is None
-            return tuple(results)
+            return results
 
     before, failed, after = asyncio.run(main())
     store.close()

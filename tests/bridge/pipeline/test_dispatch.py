@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,8 +20,8 @@ from bridge.pipeline.commit import Writer
 from bridge.pipeline.dispatch import Dispatcher, Pace, claim_batch, keep_leases
 from bridge.pipeline.retry import Backoff
 from bridge.pipeline.routing import Route, Router
-from bridge.store import queue
-from bridge.store.engine import Connection, Store
+from bridge.store.engine import Store
+from bridge.store.tables import recipients
 from bridge.telemetry import Metrics
 from tests.support import texts
 from tests.support.carriers import Answer, Scripted, accepting, until
@@ -38,7 +38,7 @@ class Failing(Store):
     away = False
     refused = 0
 
-    def write(self) -> AbstractContextManager[Connection]:
+    def write(self) -> Any:
         if self.away:
             self.refused += 1
             # What the engine says of a server that is down, without waiting for one.
@@ -101,6 +101,10 @@ class Rig:
     def states(self) -> list[str]:
         return [row.state for row in texts.rows(self.store)]
 
+    async def waiting_again(self, message_id: str, *, tries: int) -> None:
+        """Wait until a text is queued after so many tries."""
+        await until(lambda: (self.row(message_id).state, self.row(message_id).attempts) == (State.QUEUED, tries))
+
     async def settle(self, *states: State) -> None:
         """Wait until every text is in one of the states."""
         await until(lambda: all(state in states for state in self.states()))
@@ -116,6 +120,8 @@ class Rig:
 
 @pytest.fixture
 def failing(sqlite_url: str, clock: HandClock) -> Any:
+    """A store that can be away, with one account."""
+    """A store that can be away, with one account."""
     opened = Failing(sqlite_url, clock=clock)
     texts.add_account(opened)
     yield opened
@@ -124,6 +130,7 @@ def failing(sqlite_url: str, clock: HandClock) -> Any:
 
 @pytest.fixture
 def store(failing: Failing) -> Store:
+    """The same: what a test does not send away is there."""
     return failing
 
 
@@ -134,22 +141,27 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def raising(_outgoing: Outgoing) -> Outcome:
+    """Break, as code with a bug does."""
     raise ZeroDivisionError
 
 
 def garbage(_outgoing: Outgoing) -> Any:
+    """Answer with something that is no outcome."""
     return "250 ok"
 
 
 def deferring(_outgoing: Outgoing) -> Outcome:
+    """Say that it surely did not leave."""
     return Outcome.deferred("busy")
 
 
 def losing(_outgoing: Outgoing) -> Outcome:
+    """Lose the answer."""
     return Outcome.unknown("the answer was lost", raw="cut")
 
 
 def refusing(_outgoing: Outgoing) -> Outcome:
+    """Refuse for good."""
     return Outcome.refused("no such number", raw="ERR 4")
 
 
@@ -182,7 +194,14 @@ def one_after_the_other(*answers: Answer) -> Answer:
     ],
 )
 def test_every_end_of_a_send_is_recorded(
-    store: Store, clock: HandClock, answer: Answer, takes_own_id: bool, state: State, in_doubt: bool, reason: str | None
+    store: Store,
+    clock: HandClock,
+    answer: Answer,
+    *,
+    takes_own_id: bool,
+    state: State,
+    in_doubt: bool,
+    reason: str | None,
 ) -> None:
     """Whatever a carrier does with a text, the row says so, its lease ends, and what is final is told."""
     rig = Rig(store, clock, Scripted("a", takes_own_id=takes_own_id, answer=answer))
@@ -320,9 +339,7 @@ def test_a_text_in_doubt_stays_with_its_carrier(store: Store, clock: HandClock) 
         (message,) = rig.queue()
         async with rig.running():
             for tries in (1, 2, 3):
-                await until(
-                    lambda tries=tries: rig.row(message).attempts == tries and rig.row(message).state == "queued"
-                )  # type: ignore[misc]
+                await rig.waiting_again(message, tries=tries)
                 assert bool(rig.row(message).in_doubt)
                 assert rig.row(message).carrier == "a"
                 clock.advance(seconds=60)
@@ -352,7 +369,7 @@ def test_urgent_texts_leave_first(store: Store, clock: HandClock) -> None:
 
 
 @pytest.mark.parametrize("takes_own_id", [False, True])
-def test_concurrency_is_reached_and_kept(store: Store, clock: HandClock, takes_own_id: bool) -> None:
+def test_concurrency_is_reached_and_kept(store: Store, clock: HandClock, *, takes_own_id: bool) -> None:
     """As many sends as the carrier allows are under way, never more; the end of one begins the next without a poll."""
     carrier = Scripted("a", concurrency=3, takes_own_id=takes_own_id, hold=True)
     rig = Rig(store, clock, carrier, poll=60.0)
@@ -396,7 +413,11 @@ def test_news_is_taken_up_at_once(store: Store, clock: HandClock) -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        rig.writer.on_commit = lambda: loop.call_soon_threadsafe(rig.dispatcher.wake)
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(rig.dispatcher.wake)
+
+        rig.writer.on_commit = tell
         async with rig.running():
             for _ in range(5):
                 await rig.writer.submit(make_plan(clock))
@@ -477,7 +498,7 @@ def test_a_text_in_doubt_ends_as_unknown(store: Store, clock: HandClock) -> None
 
 
 @pytest.mark.parametrize(("in_doubt", "state"), [(True, State.UNKNOWN), (False, State.SENT)])
-def test_a_carrier_that_is_gone(store: Store, clock: HandClock, in_doubt: bool, state: State) -> None:
+def test_a_carrier_that_is_gone(store: Store, clock: HandClock, *, in_doubt: bool, state: State) -> None:
     """What it may have is unknown; what it surely has not, another one sends."""
     carrier = Scripted("a")
     rig = Rig(store, clock, carrier)
@@ -485,7 +506,7 @@ def test_a_carrier_that_is_gone(store: Store, clock: HandClock, in_doubt: bool, 
     async def main() -> None:
         (message,) = rig.queue()
         with store.write() as connection:
-            connection.execute(queue.recipients.update().values(carrier="gone", in_doubt=in_doubt, attempts=1))
+            connection.execute(recipients.update().values(carrier="gone", in_doubt=in_doubt, attempts=1))
         async with rig.running():
             await rig.settle(State.UNKNOWN, State.SENT)
         row = rig.row(message)
@@ -525,6 +546,7 @@ def test_a_dead_nodes_texts_are_taken_over_on_time(store: Store, clock: HandCloc
 
 
 def claim_for(rig: Rig, owner: str) -> list[str]:
+    """Claim all for a node that does no more."""
     with rig.store.write() as connection:
         rows = claim_batch(
             connection,
@@ -659,7 +681,7 @@ def test_stopping_gives_back_what_is_in_hand(store: Store, clock: HandClock) -> 
 
 
 @pytest.mark.parametrize(("takes_own_id", "state"), [(False, State.UNKNOWN), (True, State.QUEUED)])
-def test_stopping_does_not_wait_for_ever(store: Store, clock: HandClock, takes_own_id: bool, state: State) -> None:
+def test_stopping_does_not_wait_for_ever(store: Store, clock: HandClock, *, takes_own_id: bool, state: State) -> None:
     """A send that outlasts its grace is cancelled; what became of it is unknown, or asked again under our id."""
     carrier = Scripted("a", concurrency=2, takes_own_id=takes_own_id, hold=True)
     rig = Rig(store, clock, carrier)

@@ -21,7 +21,7 @@ ALONE = Route(name="alone", carriers=("a",))
         (ALONE, "a", "a", True),
     ],
 )
-def test_the_next_carrier(route: Route, carrier: str, following: str, last: bool) -> None:
+def test_the_next_carrier(route: Route, carrier: str, following: str, *, last: bool) -> None:
     """In order, and round again; one that the route has no more counts as the last."""
     assert route.next_after(carrier) == following
     assert route.is_last(carrier) is last

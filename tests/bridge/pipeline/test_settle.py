@@ -52,6 +52,7 @@ TABLE = {
 def claimed(
     *, carrier: str | None = "a", in_doubt: bool = False, attempt: int = 1, expires_at: int = EXPIRES
 ) -> Claimed:
+    """Make a row that a carrier was asked with."""
     return Claimed(
         message_id="m",
         position=2,
@@ -71,6 +72,7 @@ def claimed(
 
 
 def settled(outcome: Outcome, row: Claimed, *, takes_own_id: bool = False, route: Route = ROUTE) -> Change:
+    """Ask the table."""
     return settle(outcome, row=row, route=route, takes_own_id=takes_own_id, backoff=BACKOFF, chance=0.0, now=NOW)
 
 

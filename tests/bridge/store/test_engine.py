@@ -180,10 +180,15 @@ def test_a_cut_connection_is_trouble_once(postgres: Server, postgres_url: str) -
     assert postgres.disconnect_all(postgres_url) == 1
     with store.write() as connection:
         schema.probe(connection)
-    with pytest.raises(StoreUnavailable), store.write() as connection:
-        schema.probe(connection)
-        assert postgres.disconnect_all(postgres_url) == 1
-        schema.probe(connection)
+
+    def cut() -> None:
+        with store.write() as connection:
+            schema.probe(connection)
+            assert postgres.disconnect_all(postgres_url) == 1
+            schema.probe(connection)
+
+    with pytest.raises(StoreUnavailable):
+        cut()
     with store.write() as connection:
         schema.probe(connection)
     store.close()

@@ -1,0 +1,495 @@
+"""The README and the pages under docs/ say what the code does: names, defaults, replies, commands, examples."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import phonenumbers
+import pytest
+import typer
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from bench import __main__ as benches
+from bench import accept, backlog
+from bridge import config, doors
+from bridge.carriers.base import CarrierSettings
+from bridge.carriers.behaviour import Behaviour
+from bridge.carriers.registry import KINDS
+from bridge.cli import root
+from bridge.config import DispatchSettings, LogSettings, RouteSettings
+from bridge.model import errors
+from bridge.model.state import FINAL, State
+from bridge.pipeline.accept import Rules
+from bridge.pipeline.routing import Route, Router
+from bridge.store.engine import Store
+from bridge.telemetry import Metrics
+from bridge.web.metrics import Waiting
+from smtp import replies
+from smtp.config import SmtpSettings
+from tests.support.served import environment, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>[a-z]+) -->\n)?```(?P<kind>[a-z]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+SPAN = re.compile(r"`([^`\n]+)`")
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def page(name: str) -> str:
+    """Return the text of a page under docs/."""
+    return TEXTS[DOCS / name]
+
+
+def blocks(kind: str, *, of: str | None = None) -> list[tuple[Path, str]]:
+    """Return the code blocks of a kind, each with its page: those of one page, or all."""
+    return [
+        (path, found["body"])
+        for path, text in TEXTS.items()
+        if of in (None, path.name)
+        for found in BLOCK.finditer(text)
+        if found["kind"] == kind
+    ]
+
+
+def marked(mark: str) -> str:
+    """Return the block of the README behind a mark."""
+    (body,) = (found["body"] for found in BLOCK.finditer(TEXTS[ROOT / "README.md"]) if found["mark"] == mark)
+    return str(body)
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands between a heading and the next one of any level."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of all tables in a text, without heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    heads = {place - 1 for place, line in enumerate(lines) if set(line) <= set("| -")}
+    kept = [line for place, line in enumerate(lines) if place not in heads and place - 1 not in heads]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in kept]
+
+
+# --- settings ---
+
+TABLES: dict[str, type[BaseModel]] = {
+    "Keys outside the tables": config.model(),
+    **{f"`[{name}]`": kind.settings for name, kind in doors.kinds().items()},
+    "`[carriers.NAME]`": CarrierSettings,
+    **{f'`kind = "{name}"`': settings for name, (settings, _) in KINDS.items()},
+    "`[[routes]]`": RouteSettings,
+    "`[dispatch]`": DispatchSettings,
+    "`[log]`": LogSettings,
+}
+
+
+def written(value: object) -> str:
+    """Return a default as the page writes it: in TOML."""
+    return "none" if value is None else f"`{json.dumps(_plain(value))}`"
+
+
+def _plain(value: object) -> object:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case timedelta():
+            seconds = int(value.total_seconds())
+            return next(f"{seconds // size}{unit}" for unit, size in SPANS.items() if not seconds % size)
+        case Behaviour():
+            assert value == Behaviour.read("accept")
+            return "accept"
+        case tuple():
+            return [str(each) for each in value]
+        case Path():
+            return str(value)
+    return value
+
+
+SPANS = {"h": 3600, "m": 60, "s": 1}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_setting_is_in_configure_with_its_default_and_bounds(heading: str) -> None:
+    """A table of the page has just the keys of its model; each row has the default, and the bounds where there are."""
+    model = TABLES[heading]
+    told = {cells[0].strip("`"): cells for cells in rows(section(page("configure.md"), heading))}
+    fields = {
+        name: field
+        for name, field in model.model_fields.items()
+        # These have sections of their own.
+        if heading != "Keys outside the tables" or (f"`[{name}]`" not in TABLES and name not in {"carriers", "routes"})
+    }
+    assert list(told) == list(fields)
+    for name, field in fields.items():
+        default = field.get_default(call_default_factory=True)
+        assert told[name][1] == ("required" if default is PydanticUndefined else written(default)), name
+        for bound in field.metadata:
+            for edge in (getattr(bound, "ge", None), getattr(bound, "le", None)):
+                assert not isinstance(edge, int) or str(edge) in told[name][2], name
+
+
+def test_every_section_of_configure_is_a_table_of_the_file() -> None:
+    """A door, a kind of carrier or a table that is not there any more has no section."""
+    headings = re.findall(r"^#+ (.+)$", page("configure.md"), re.MULTILINE)
+    others = ["Configure", "How values are written", "From the environment"]
+    assert sorted(headings) == sorted([*others, *TABLES])
+
+
+@pytest.mark.parametrize(("path", "body"), blocks("toml"), ids=lambda value: getattr(value, "name", ""))
+def test_toml_examples_load(path: Path, body: str, tmp_path: Path) -> None:
+    """An example of a configuration is one."""
+    file = tmp_path / "bridge.toml"
+    file.write_text(body, encoding="utf-8")
+    assert config.load(file, {}) is not None
+
+
+def test_environment_examples_set_what_they_say(tmp_path: Path) -> None:
+    """Each variable of the table is taken; one that names no key is refused, as the page says."""
+    file = tmp_path / "bridge.toml"
+    file.write_text('[carriers.first]\nkind = "sandbox"\n', encoding="utf-8")
+    told = {cells[0].strip("`"): cells[1] for cells in rows(section(page("configure.md"), "From the environment"))}
+    settings = config.load(
+        file, dict(zip(told, ("sqlite:///other.db", "a.example.com,b.example.com", "other"), strict=True))
+    )
+    assert list(told.values()) == ["`database`", "`domains` in `[smtp]`", "`outbox` in `[carriers.first]`"]
+    assert settings.database.get_secret_value() == f"sqlite:///{tmp_path}/other.db"
+    assert settings.door("smtp").domains == ("a.example.com", "b.example.com")
+    assert settings.carriers["first"].outbox == tmp_path / "other"
+    with pytest.raises(errors.ConfigError):
+        config.load(file, {"SMSBRIDGE_SMTP__DOMAIN": "a.example.com"})
+
+
+def test_max_parts_holds_up_to_its_bound() -> None:
+    """What [smtp] max_parts allows is not taken back by the pipeline's own limit."""
+    (most,) = (bound.le for bound in SmtpSettings.model_fields["max_parts"].metadata if hasattr(bound, "le"))
+    assert Rules(router=Router([Route(name="1", carriers=("a",))])).max_parts >= most
+
+
+# --- commands ---
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give every command that does something, by its words."""
+    if not hasattr(command, "commands"):
+        yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from leaves(inner, (*path, name))
+
+
+PROGRAM: Any = typer.main.get_command(root.build(list(root.COMMANDS)))
+COMMON = {"--config", "--json", "--traceback"}
+
+
+def test_every_command_is_documented_with_its_options() -> None:
+    """The table of commands has all of them and no other, each with its options and its arguments."""
+    told = {}
+    for cells in rows(section(page("operating.md"), "Commands")):
+        words = shlex.split(cells[0].strip("`"))
+        assert words[0] == "smsbridge"
+        names = tuple(word for word in words[1:] if word.islower())
+        told[names] = ({option.split()[0] for option in SPAN.findall(cells[1])}, len(words) - 1 - len(names))
+    wanted = {}
+    for path, command in leaves(PROGRAM):
+        options = {each.opts[0] for each in command.params if each.param_type_name == "option"} - COMMON
+        arguments = [each for each in command.params if each.param_type_name == "argument"]
+        # `send` takes more numbers before the text; --to, which it has to have, says so.
+        wanted[path] = (options, 1 if path == ("send",) else len(arguments))
+    assert told == wanted
+
+
+def shown_commands() -> list[tuple[str, str, bool]]:
+    """Return what the pages show of the program: page, command line, and whether it stands alone and can be run."""
+    found = []
+    for path, text in TEXTS.items():
+        for block in BLOCK.finditer(text):
+            if block["kind"] == "sh":
+                found += [(path.name, line, True) for line in block["body"].splitlines() if "smsbridge " in line]
+        found += [
+            (path.name, span, False) for span in SPAN.findall(BLOCK.sub("", text)) if span.startswith("smsbridge ")
+        ]
+    return found
+
+
+def test_every_command_line_in_the_pages_is_understood() -> None:
+    """Whatever a page tells to type is a command with options that exist; whole lines are read as the program does."""
+    seen = 0
+    for where, line, whole in shown_commands():
+        words = shlex.split(line, comments=True)
+        places = [place for place, word in enumerate(words) if Path(word).name == "smsbridge"]
+        # Not the program: a user's or a service's name.
+        places = [
+            place for place in places if words[place + 1 : place + 2] and words[place - 1] not in {"-u", "-o", "-g"}
+        ]
+        places = [place for place in places if words[0] not in {"useradd", "install", "systemctl", "journalctl"}]
+        if not places or words[places[0] + 1] == "--version":
+            continue
+        seen += 1
+        command, rest = PROGRAM, words[places[0] + 1 :]
+        while hasattr(command, "commands"):
+            if rest[0] == "--config":
+                rest = rest[2:]
+            assert rest[0] in command.commands, f"{where}: {line}"
+            command, rest = command.commands[rest[0]], rest[1:]
+            if not rest:
+                break
+        if whole:
+            command.make_context(command.name, list(rest))
+        elif rest:
+            known = {option for each in command.params for option in each.opts}
+            assert {word for word in rest if word.startswith("--") and word != "--"} <= known, f"{where}: {line}"
+    assert seen > 30
+
+
+# --- errors, replies, states, metrics, logs ---
+
+
+def test_every_error_is_documented_with_its_kind_and_reply() -> None:
+    """The tables of errors.md have the tree's classes and no other; kind and reply are those of the code."""
+    told = {cells[0].strip("`"): (cells[1], cells[2].strip("`")) for cells in rows(page("errors.md"))}
+    wanted = {}
+    for kind in errors.tree():
+        reply = next(replies.TABLE[each] for each in kind.__mro__ if each in replies.TABLE)
+        wanted[kind.code] = ("temporary" if kind.temporary else "permanent", reply)
+    assert told == wanted
+
+
+def test_every_smtp_reply_is_documented() -> None:
+    """The table of mail.md has each code the door can say, and none that it cannot."""
+    told = {
+        match[0] for cells in rows(section(page("mail.md"), "SMTP replies")) if (match := _REPLY.match(cells[0][1:]))
+    }
+    source = "".join((ROOT / "smtp" / name).read_text() for name in ("protocol.py", "replies.py", "session.py"))
+    wanted = {*replies.TABLE.values(), *re.findall(r'[("]([245]\d\d \d\.\d\.\d)\b', source)}
+    assert {reply for reply in told if " " in reply} == wanted
+    assert {reply for reply in told if " " not in reply} == {"220", "354"}
+
+
+_REPLY = re.compile(r"\d{3}(?: \d\.\d\.\d)?")
+
+
+def test_every_state_is_documented() -> None:
+    """The table of states has all of them, in their order, and says which are ends."""
+    told = [(cells[0].strip("`"), cells[1] == "yes") for cells in rows(section(page("operating.md"), "States"))]
+    assert told == [(str(state), state in FINAL) for state in State]
+
+
+def test_every_metric_is_documented(sqlite_url: str) -> None:
+    """The table of metrics has ours and no other, with their labels."""
+    told = {
+        cells[0].strip("`"): tuple(SPAN.findall(cells[1])) for cells in rows(section(page("operating.md"), "Metrics"))
+    }
+    wanted = {}
+    for own in vars(Metrics()).values():
+        for name, labels in ((each._name, each._labelnames) for each in (own,) if hasattr(own, "_labelnames")):
+            wanted[f"{name}_total" if own._type == "counter" else name] = tuple(labels)
+    store = Store(sqlite_url)
+    waiting = Waiting(store, max_age=0)
+    waiting._known = waiting._read()
+    wanted |= {metric.name: () for metric in waiting.collect()}
+    store.close()
+    assert told == wanted
+
+
+def test_every_log_event_in_the_pages_is_written_by_the_code() -> None:
+    """An operator who looks for a line finds it under the name and level that the page gives it."""
+    source = "".join(path.read_text() for folder in ("bridge", "smtp") for path in (ROOT / folder).rglob("*.py"))
+    for name, level, _ in rows(section(page("operating.md"), "Logs")):
+        event = json.dumps(name.strip("`"))
+        calls = "error|exception" if level == "error" else level
+        assert re.search(rf"_log\.(?:{calls})\(\s*{event}", source), name
+
+
+# --- examples that run ---
+
+
+def run(*command: str, folder: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder, and return what it said."""
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=90, check=False, env=environment(), **more
+    )
+
+
+def masked(text: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run: ids, ports, times."""
+    text = re.sub(r"\b[0-9a-f]{26}\b", "ID", text)
+    text = re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", text)
+    return re.sub(r"\b\d+ ms\b", "N ms", text).splitlines()
+
+
+def test_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    """The demo's output stands in the README line for line, but for ids, ports and times."""
+    ran = run(sys.executable, "-m", "bridge", "demo", "--once", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert masked(ran.stdout) == masked(marked("demo"))
+
+
+def test_readme_set_up_and_mail_work_when_pasted(tmp_path: Path) -> None:
+    """The commands of the README make a bridge, from init on; its mail, pasted into a shell, arrives as the text."""
+    lines = [line for line in marked("run").splitlines() if line.startswith("smsbridge ")]
+    assert lines[0] == "smsbridge init"
+    assert lines.pop() == "smsbridge serve"
+    program = f'smsbridge() {{ {shlex.quote(sys.executable)} -m bridge "$@"; }}\n'
+    made = run("sh", "-ec", program + "\n".join(lines), folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "served").mkdir()
+    with serving(tmp_path / "served") as served:
+        # The set-up of the README, on ports that are free here.
+        served.stop()
+        settings = (tmp_path / "bridge.toml").read_text(encoding="utf-8")
+        served.config.write_text(re.sub(r'(127\.0\.0\.1):80\d\d"(?=\]?\n)', r'\1:0"', settings), encoding="utf-8")
+        for file in tmp_path.glob("bridge.db*"):
+            shutil.move(file, served.folder / file.name)
+        served.start()
+        script = marked("mail").replace("python3 ", f"{shlex.quote(sys.executable)} ", 1)
+        assert "8025" in script
+        sent = run("sh", "-ec", script.replace("8025", str(served.port)), folder=tmp_path)
+        assert (sent.returncode, sent.stderr) == (0, "")
+        (text,) = served.await_texts(1)
+        assert (text["to"], text["text"]) == ("+972502345678", "PROBLEM db-3: /var is 97% full.")
+        listed = json.loads(served.command("message", "list", "--json").stdout)
+        assert [one["account"] for one in listed] == ["acme"]
+
+
+def test_backup_in_operating_keeps_what_is_in_the_write_ahead_log(tmp_path: Path) -> None:
+    """The copy made by the page's own command, beside a running bridge, has the latest text."""
+    (line,) = (
+        line for _, body in blocks("sh", of="operating.md") for line in body.splitlines() if "python3 -c" in line
+    )
+    with serving(tmp_path) as served:
+        served.command("send", "--account", "acme", "--to", "0502345678", "the latest")
+        ran = run("sh", "-ec", line.replace("python3", shlex.quote(sys.executable)), folder=served.folder)
+        assert (ran.returncode, ran.stderr) == (0, "")
+    copy = Store(f"sqlite:///{tmp_path}/copy.db")
+    with copy.read() as connection:
+        assert connection.exec_driver_sql("SELECT text FROM messages").scalars().all() == ["the latest"]
+    copy.close()
+
+
+@pytest.mark.slow
+def test_the_carrier_of_the_page_passes_the_suite(tmp_path: Path) -> None:
+    """Who follows adding-a-carrier.md to the letter has a carrier that keeps what every carrier keeps."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("bridge", "smtp", "soap", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    files = []
+    for _, body in blocks("python", of="adding-a-carrier.md"):
+        path, _, code = body.partition("\n")
+        files.append(path.removeprefix("# "))
+        (tmp_path / files[-1]).write_text(code, encoding="utf-8")
+    for _, body in blocks("diff", of="adding-a-carrier.md"):
+        head, *lines = body.splitlines()
+        place = tmp_path / head.removeprefix("--- ")
+        text = place.read_text(encoding="utf-8")
+        before, after = ("\n".join(line[1:] for line in lines if line[0] in kind) for kind in (" -", " +"))
+        assert text.count(before) == 1, before
+        place.write_text(text.replace(before, after), encoding="utf-8")
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-k",
+            "post",
+            "-p",
+            "no:cacheprovider",
+            "tests/contract/test_carriers.py",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env=environment() | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
+    assert int(re.findall(r"(\d+) passed", ran.stdout)[0]) > 20
+    assert files == ["bridge/carriers/post.py", "tests/contract/carriers/post.py"]
+
+
+def test_performance_names_the_suites_and_their_bars() -> None:
+    """The table of measurements has each suite of the bench, with its bars; the place for results is marked."""
+    text = page("performance.md")
+    told = {cells[0].strip("`"): cells[2] for cells in rows(text.partition("<!-- bench -->")[0])}
+    assert told.keys() == benches.SUITES.keys()
+    bars = (*accept.BARS.values(), backlog._BAR, backlog._MEMORY_BAR)
+    assert all(f"{bar:.2f}" in told["accept"] + told["backlog"] for bar in bars)
+    assert text.count("<!-- bench -->") == text.count("<!-- /bench -->") == 1
+
+
+# --- the pages themselves ---
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that a page's headings make, as the usual hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link within the project names a file that is there, and a heading in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page]):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """No page is left for the reader to find."""
+    linked = set(re.findall(r"\(docs/([a-z-]+\.md)\)", TEXTS[ROOT / "README.md"]))
+    assert linked == {page.name for page in DOCS.glob("*.md")}
+
+
+@every_page
+def test_pages_name_no_place_and_no_person(page: Path) -> None:
+    """Hosts and mailboxes are those set aside for examples, numbers are valid, paths those of a service."""
+    text = TEXTS[page]
+    hosts = {*re.findall(r"\w+://(?:\w+@)?([\w.-]+)", text), *re.findall(r"@([\w-]+(?:\.[\w-]+)+)", text)}
+    allowed = re.compile(r"(?:.+\.)?example\.(?:com|net|org)|127\.0\.0\.1|semver\.org|file|your\.domain")
+    assert {host for host in hosts if not allowed.fullmatch(host)} - {"host", "user"} == set()
+    paths = re.findall(r"(?<![\w/.:~])/(?:home|root|tmp|work|Users|mnt)\b[^\s`)]*", text)
+    assert paths == []
+    for number in re.findall(r"\+?972\d{9}\b", text):
+        assert phonenumbers.is_valid_number(phonenumbers.parse(f"+{number.lstrip('+')}")), number
+
+
+@every_page
+def test_lines_fit(page: Path) -> None:
+    """Prose and code fit a window of 120 columns; rows of tables and outputs may be longer."""
+    text = re.sub(r"^```(?:text|json)\n.*?^```$", "", TEXTS[page], flags=re.MULTILINE | re.DOTALL)
+    long = [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")]
+    assert long == [], textwrap.shorten(str(long), 300)
+
+
+def test_the_first_screen_of_the_readme() -> None:
+    """What it is, the demo and the suite stand in the first 45 lines."""
+    first = "\n".join(TEXTS[ROOT / "README.md"].splitlines()[:45])
+    assert "make demo" in first
+    assert "make test" in first
+    assert "passed" in first
