@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from bench import bridge, table
 from bench.rows import fill
-from bridge.store import queue
+from bridge.store import gauges
 from bridge.store.engine import Store
 from bridge.store.tables import messages, recipients
 
@@ -61,7 +61,8 @@ def run(options: argparse.Namespace) -> bool:
 
 def _left(store: Store) -> int:
     with store.read() as connection:
-        return sum(queue.depth(connection).values())
+        found = gauges.waiting(connection)
+    return found.queued + found.sending
 
 
 def _latencies(folder: Path) -> list[int]:

@@ -33,6 +33,7 @@
     ├── Trouble                 ours; always temporary
     │   ├── StoreUnavailable        store_unavailable
     │   │   └── StoreFull               store_full
+    │   ├── UnmatchedReport         report_unmatched
     │   ├── Stopping                stopping
     │   └── InternalError           internal
     └── OperatorError           a command or a start that cannot go on; never reaches a sender
@@ -246,6 +247,12 @@ class StoreFull(StoreUnavailable):
     """The database has no space left."""
 
     code = "store_full"
+
+
+class UnmatchedReport(Trouble):
+    """A carrier's report names no text that is known (yet): it should come again."""
+
+    code = "report_unmatched"
 
 
 class Stopping(Trouble):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, func, or_, select, text, tuple_, update
+from sqlalchemy import TextClause, func, select, text, tuple_, update
 
 from bridge.model.message import Priority
 from bridge.model.state import State
@@ -21,7 +21,7 @@ from bridge.store import batch
 from bridge.store.tables import messages, recipients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sqlalchemy import Connection, Row, Select
 
@@ -268,12 +268,31 @@ def record(connection: Connection, changes: Sequence[Change], *, owner: str | No
 
 def strays(connection: Connection, *, lanes: Collection[str], limit: int) -> list[tuple[str, int, str]]:
     """Return queued rows in lanes other than those given, as (message, position, number)."""
-    query = (
-        select(recipients.c.message_id, recipients.c.position, recipients.c.number)
-        .where(recipients.c.state == text("'queued'"), recipients.c.lane.not_in(list(lanes)))
-        .limit(limit)
-    )
-    return [(row.message_id, row.position, row.number) for row in connection.execute(query)]
+    found: list[tuple[str, int, str]] = []
+    for lane in _lanes(connection):
+        if lane not in lanes and len(found) < limit:
+            rows = connection.execute(
+                select(recipients.c.message_id, recipients.c.position, recipients.c.number)
+                .where(recipients.c.state == text("'queued'"), recipients.c.lane == lane)
+                .limit(limit - len(found))
+            )
+            found.extend((row.message_id, row.position, row.number) for row in rows)
+    return found
+
+
+def _lanes(connection: Connection) -> Iterator[str]:
+    """Yield the lanes that have queued rows: one look into the queue's index for each, not one for each row."""
+    lane: str | None = ""
+    while lane is not None:
+        after = recipients.c.lane > lane
+        lane = connection.scalar(
+            select(recipients.c.lane)
+            .where(recipients.c.state == text("'queued'"), after)
+            .order_by(recipients.c.lane)
+            .limit(1)
+        )
+        if lane is not None:
+            yield lane
 
 
 def move_lane(connection: Connection, rows: Sequence[tuple[str, int, str]]) -> None:
@@ -293,14 +312,6 @@ def next_due(connection: Connection, *, lane: str) -> int | None:
     ]
     found = [connection.execute(query).scalar() for query in soonest]
     return min((due for due in found if due is not None), default=None)
-
-
-def depth(connection: Connection) -> dict[str, int]:
-    """Return how many rows are in each state in which something is still to be done."""
-    open_states = or_(recipients.c.state == text("'queued'"), recipients.c.state == text("'sending'"))
-    rows = connection.execute(select(recipients.c.state, func.count()).where(open_states).group_by(recipients.c.state))
-    counted = {row[0]: row[1] for row in rows}
-    return {state: counted.get(state, 0) for state in (State.QUEUED, State.SENDING)}
 
 
 def printable(foreign: str | None) -> str | None:

@@ -27,6 +27,7 @@ class Reported:
     account_id: int
     number: str
     state: State
+    in_doubt: bool
 
 
 def find(connection: Connection, report: Report) -> Reported | None:
@@ -37,6 +38,7 @@ def find(connection: Connection, report: Report) -> Reported | None:
             recipients.c.position,
             recipients.c.number,
             recipients.c.state,
+            recipients.c.in_doubt,
             messages.c.account_id,
         )
         .join(messages, messages.c.id == recipients.c.message_id)
@@ -60,6 +62,7 @@ def find(connection: Connection, report: Report) -> Reported | None:
         account_id=row.account_id,
         number=row.number,
         state=State(row.state),
+        in_doubt=row.in_doubt,
     )
 
 

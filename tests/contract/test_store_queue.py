@@ -205,7 +205,7 @@ def test_two_threads_never_get_the_same_row(any_url: str, clerk: Clerk) -> None:
 
 
 _CLAIM = """
-from bridge.store import queue
+from bridge.store import gauges, queue
 from bridge.store.engine import Store
 store = Store(sys.argv[1])
 got = []
@@ -220,7 +220,7 @@ while True:
     got += [row.message_id for row in rows]
     for _ in range(5):  # what a node does between two claims lets the other one in
         with store.read() as connection:
-            queue.depth(connection)
+            gauges.waiting(connection)
 answer(got)
 """
 
@@ -444,17 +444,6 @@ def test_next_due_is_the_soonest_of_the_lane(clerk: Clerk) -> None:
         clerk.alter(message, due_at=due_at)
     with clerk.store.read() as connection:
         assert [queue.next_due(connection, lane=lane) for lane in ("1", "2", "3")] == [200, 100, None]
-
-
-def test_depth_counts_what_is_still_to_be_done(clerk: Clerk) -> None:
-    """Queued and sending rows are counted, each state always named."""
-    with clerk.store.read() as connection:
-        assert queue.depth(connection) == {"queued": 0, "sending": 0}
-    sent, *_ = [clerk.put() for _ in range(4)]
-    clerk.claim(3)
-    clerk.alter(sent, state=State.SENT)
-    with clerk.store.read() as connection:
-        assert queue.depth(connection) == {"queued": 1, "sending": 2}
 
 
 # The statements find their rows by index, however long the queue is.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.store import queue
+from bridge.store import gauges
 from bridge.store.engine import Store
 from tests.support.served import CONFIG, DOMAIN, MAILBOX, Served, until
 
@@ -131,6 +131,6 @@ def test_what_was_answered_250_arrives_exactly_once_after_any_kill(tmp_path: Pat
 def _sending(folder: Path) -> int:
     store = Store(f"sqlite:///{folder / 'bridge.db'}")
     with store.read() as connection:
-        found = queue.depth(connection)["sending"]
+        found = gauges.waiting(connection).sending
     store.close()
     return found

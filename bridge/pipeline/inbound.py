@@ -1,0 +1,84 @@
+"""Texts from phones: whose they are, and whether they ask for no more."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.model.errors import InvalidNumber, NotFound
+from bridge.model.numbers import parse_number
+from bridge.store import conversations, events, opt_outs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bridge.model.message import Inbound
+    from bridge.store.engine import Connection
+
+INBOUND = "inbound"
+OPTED_OUT = "opted_out"
+OPTED_IN = "opted_in"
+
+
+def fold(text: str) -> str:
+    """Return what is compared of an answer: letters and digits in one case, without marks around them."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """The answers that close a number, and those that open it again, in the form of :func:`fold`."""
+
+    stop: frozenset[str] = frozenset()
+    start: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, stop: Iterable[str], start: Iterable[str]) -> Words:
+        """Make the words of a configuration."""
+        return cls(stop=frozenset(map(fold, stop)), start=frozenset(map(fold, start)))
+
+
+def keep(connection: Connection, *, inbound: Inbound, words: Words, now: int) -> None:
+    """Store a text from a phone as an event of the account that texted it last, and do what a word in it asks.
+
+    Only a text that is nothing but the word counts: "stop by at six" does not. A number that no account texted
+    lately closes itself to all.
+    """
+    number = _number(inbound.sender)
+    last = conversations.last(connection, number)
+    account, message, position = last if last is not None else (None, None, None)
+    data = {
+        "carrier": inbound.carrier,
+        "carrier_id": inbound.carrier_id,
+        "from": number,
+        "to": inbound.to,
+        "text": inbound.text,
+        "at": inbound.at.isoformat(),
+    }
+    news: list[events.NewEvent] = [(account, INBOUND, message, position, data)]
+    said = fold(inbound.text)
+    whose = opt_outs.EVERYBODY if account is None else account
+    if said in words.stop:
+        opt_outs.add(connection, number, whose, word=inbound.text.strip(), now=now)
+        news.append((account, OPTED_OUT, message, position, {"number": number, "word": inbound.text.strip()}))
+    elif said in words.start and _reopened(connection, number, whose):
+        news.append((account, OPTED_IN, message, position, {"number": number}))
+    events.add(connection, news, now=now)
+
+
+def _reopened(connection: Connection, number: str, account: int) -> bool:
+    try:
+        opt_outs.remove(connection, number, account)
+    except NotFound:
+        return False
+    return True
+
+
+def _number(sender: str) -> str:
+    """Return a phone's number in E.164, or what the carrier calls it where that is none."""
+    try:
+        return parse_number(sender, None)
+    except InvalidNumber:
+        return sender
