@@ -89,7 +89,7 @@ def _rates(stores: dict[str, Store], *, seconds: float) -> tuple[dict[str, float
             began = time.perf_counter()
             for batch in batches:
                 with store.write() as connection:
-                    take(connection, batch)
+                    take(connection, batch, now=store.now(connection))
             taking[name].append(_CLAIM / (time.perf_counter() - began))
             claiming[name].append(_claim(store))
     return (

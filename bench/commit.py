@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> bool:
                 batch = list(islice(made, size))
                 began = time.perf_counter()
                 with store.write() as connection:
-                    take(connection, batch)
+                    take(connection, batch, now=store.now(connection))
                 took += time.perf_counter() - began
                 done += size
             rows.append((f"{size:,}", f"{done / took:,.0f}", f"{took / done * size * 1000:.2f}"))

@@ -12,7 +12,8 @@ from bridge.clock import system_clock
 from bridge.model.message import Addressee, Submission
 from bridge.pipeline.accept import Plan, Rules, accept
 from bridge.pipeline.routing import Route, Router
-from bridge.store import accounts, submissions
+from bridge.store import submissions
+from bridge.store.directory import load_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def plans(store: Store, *, recipients: int = 1, start: int = 0) -> Iterator[Plan
     Runs on one store take different starts, far apart: the same one would give the same keys.
     """
     with store.read() as connection:
-        directory = accounts.directory(connection)
+        directory = load_directory(connection)
     (account,) = directory.accounts
     free = numbers(start)
     for serial in count(start):

@@ -16,13 +16,12 @@ from bridge.carriers.registry import KINDS
 from bridge.clock import Clock, system_clock
 from bridge.doors import Health
 from bridge.model.errors import BridgeError, InternalError
-from bridge.pipeline.accept import Rules
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.dispatch import Dispatcher, Pace
+from bridge.pipeline.inbound import Words
 from bridge.pipeline.intake import Intake
 from bridge.pipeline.reports import News
 from bridge.pipeline.retry import Backoff
-from bridge.pipeline.routing import Router
 from bridge.pipeline.snapshot import Snapshot
 from bridge.store import schema
 from bridge.store.engine import Store
@@ -55,22 +54,27 @@ class App:
         self.metrics = Metrics()
         self.store = Store(settings.database.get_secret_value())
         self._writer = Writer(self.store)
-        router = Router(settings.ways())
+        rules = settings.rules()
         self.intake = Intake(
             writer=self._writer,
             snapshot=Snapshot(self.store),
-            rules=Rules(router=router, lifetime=settings.dispatch.lifetime),
+            rules=rules,
             metrics=self.metrics,
             clock=clock,
         )
         self._carriers: dict[str, Carrier] = {
             name: KINDS[table.kind][1](name, table, clock=clock) for name, table in settings.carriers.items()
         }
-        self._news = News(store=self.store, writer=self._writer, metrics=self.metrics)
+        self._news = News(
+            store=self.store,
+            writer=self._writer,
+            metrics=self.metrics,
+            words=Words.of(settings.opt_out.stop, settings.opt_out.start),
+        )
         self._dispatcher = Dispatcher(
             store=self.store,
             writer=self._writer,
-            router=router,
+            router=rules.router,
             carriers=self._carriers,
             owner=f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}",
             metrics=self.metrics,

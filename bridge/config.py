@@ -96,7 +96,7 @@ class LimitSettings(Section):
     """How many texts may go to one number."""
 
     mail_per_number: Annotated[tuple[Limit, ...], BeforeValidator(_limits), Listed] = Field(
-        default=("10/1m", "30/15m", "60/1h"),
+        default_factory=lambda: parse_limits(["10/1m", "30/15m", "60/1h"]),
         description="texts from mail to one number, per account; empty is off",
     )
 

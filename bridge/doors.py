@@ -10,7 +10,7 @@ import errno
 import socket
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bridge.fields import split_address
 from bridge.model.errors import ConfigError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
-    from starlette.routing import BaseRoute as Route
+    from starlette.routing import BaseRoute
 
     from bridge.clock import Clock
     from bridge.pipeline.intake import Intake
@@ -66,6 +66,10 @@ class Services(Protocol):
         ...
 
 
+Route: TypeAlias = "BaseRoute"
+"""What a door serves over HTTP; named here, for a door that serves nothing knows no HTTP library."""
+
+
 class Door(Protocol):
     """One front end, while it runs."""
 
@@ -80,7 +84,7 @@ class Door(Protocol):
         """Take no more; let what runs be answered for ``grace`` seconds at most. Safe after a failed :meth:`open`."""
         ...
 
-    def routes(self) -> Sequence[Route]:
+    def routes(self) -> Sequence[BaseRoute]:
         """Return what it serves over HTTP, on the one port that all doors share. Asked before :meth:`open`, maybe."""
         ...
 

@@ -50,9 +50,11 @@ def add(
 ) -> None:
     """Make an account."""
     with context.writing() as session:
-        account = accounts.add_account(session.connection, name, region=region, now=session.now)
+        # Who is given credit may spend no more than that; texts of the others are counted only.
+        least = None if amount is None else 0
+        account = accounts.add_account(session.connection, name, region=region, credit_limit=least, now=session.now)
         if amount:
-            ledger.add(session.connection, account.id, amount, kind="added", now=session.now)
+            ledger.credit(session.connection, account.id, amount, now=session.now)
         made = _summary(session, account)
     context.show(made, f"account {name} made{_of(made)}")
 

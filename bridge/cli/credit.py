@@ -30,9 +30,7 @@ def add(
         raise typer.BadParameter(message)
     with context.writing() as session:
         holder = session.account(account)
-        kind = "added" if amount > 0 else "taken"
-        ledger.add(session.connection, holder.id, amount, kind=kind, note=note, now=session.now)
-        balance = ledger.balance(session.connection, holder.id)
+        balance = ledger.credit(session.connection, holder.id, amount, note=note, now=session.now)
     context.show(
         {"account": account, "added": as_number(amount), "credit": as_number(balance)},
         f"{account} has {format_credit(balance)}",

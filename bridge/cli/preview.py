@@ -12,7 +12,7 @@ from bridge import doors
 from bridge.cli.context import Context, cell, command
 from bridge.cli.options import PLAIN
 from bridge.model.errors import NotFound
-from bridge.store import accounts
+from bridge.store.directory import load_directory
 
 app = typer.Typer(**PLAIN)
 
@@ -42,7 +42,7 @@ def preview(
         reason = "no mail door is installed"
         raise NotFound(reason)
     with context.open(settings) as store, store.read() as connection:
-        directory = accounts.directory(connection)
+        directory = load_directory(connection)
     entries = kind.preview(
         settings.door(_DOOR),
         directory,

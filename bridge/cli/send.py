@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,17 +15,15 @@ from bridge.cli.options import PLAIN
 from bridge.model.errors import InvalidNumber
 from bridge.model.message import Addressee, Submission
 from bridge.model.numbers import parse_number
-from bridge.pipeline.accept import Rules
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.intake import Intake
-from bridge.pipeline.routing import Router
 from bridge.pipeline.snapshot import Snapshot
 from bridge.store import accounts
 from bridge.telemetry import Metrics
 
 if TYPE_CHECKING:
     from bridge.config import BaseSettings
-    from bridge.model.message import Receipt
+    from bridge.model.message import Receipt, Result
     from bridge.store.engine import Store
 
 app = typer.Typer(**PLAIN)
@@ -59,13 +57,26 @@ def send(
             proof="operator",
         )
         receipt = asyncio.run(_submit(submission, store, settings))
+    if receipt.message_id is None and receipt.refusal is not None:
+        raise receipt.refusal
+    refused = [each for each in receipt.results if each.refusal is not None]
     context.show(
         {
             "id": receipt.message_id,
-            "recipients": [{"number": each.number, "id": each.recipient_id} for each in receipt.results],
+            "recipients": [_entry(each) for each in receipt.results],
         },
-        receipt.message_id,
+        str(receipt.message_id),
+        *(f"{each.number} refused: {each.refusal.reason}" for each in refused if each.refusal),
     )
+    if refused:
+        raise typer.Exit(1)
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    entry: dict[str, Any] = {"number": result.number, "id": result.recipient_id}
+    if result.refusal is not None:
+        entry["error"] = {"code": result.refusal.code, "reason": result.refusal.reason}
+    return entry
 
 
 async def _submit(submission: Submission, store: Store, settings: BaseSettings) -> Receipt:
@@ -73,7 +84,7 @@ async def _submit(submission: Submission, store: Store, settings: BaseSettings) 
     intake = Intake(
         writer=writer,
         snapshot=Snapshot(store),
-        rules=Rules(router=Router(settings.ways()), lifetime=settings.dispatch.lifetime),
+        rules=settings.rules(),
         metrics=Metrics(),
     )
     await intake.snapshot.open()

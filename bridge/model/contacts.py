@@ -38,6 +38,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _MARKS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _SEVERAL: Final = ";"
+_SIGNS: Final = frozenset("_-.\u200c\u200d")
 
 
 class Listing(StrEnum):
@@ -174,15 +175,24 @@ def tag_name(raw: str) -> str:
 
 
 def field_name(raw: str) -> str:
-    """Return a field's name as it is kept. Raises ValueError, also for what a contact has anyway."""
-    name = _line(raw, "the name of a field", LONGEST_FIELD_NAME)
-    if not name or "{" in name or "}" in name:
-        message = f"{name!r}: the name of a field is not empty, and has no braces"
+    """Return a field's name as it is kept: one that a template can say.
+
+    Letters, digits, marks, ``_``, ``-`` and ``.`` stay; whatever stands between becomes ``_``: ``First name`` is
+    ``First_name``. Raises ValueError, also for what a contact has anyway.
+    """
+    line = _line(raw, "the name of a field", LONGEST_FIELD_NAME)
+    name = "_".join("".join(char if _sayable(char) else " " for char in line).split()).lstrip("_")
+    if not name:
+        message = f"{raw!r:.80}: the name of a field has a letter or a digit"
         raise ValueError(message)
     if fold(name) in RESERVED:
         message = f"{name!r}: no field can have that name, for every contact has it"
         raise ValueError(message)
     return name
+
+
+def _sayable(char: str) -> bool:
+    return char in _SIGNS or unicodedata.category(char)[0] in "LM" or char.isdecimal()
 
 
 def _email(raw: str) -> str:

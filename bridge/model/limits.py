@@ -44,12 +44,12 @@ class Exceeded:
     """A limit that is reached.
 
     ``free_at`` is when it lets the texts pass if no other comes between, in milliseconds since 1970; None when they
-    are more than it ever lets pass together. ``wait`` is the time until then in whole seconds, rounded up.
+    are more than it ever lets pass together. ``wait_seconds`` is the time until then, rounded up.
     """
 
     limit: Limit
     free_at: int | None
-    wait: int | None
+    wait_seconds: int | None
 
 
 def parse_limit(written: str) -> Limit:
@@ -98,10 +98,10 @@ def exceeded(times: Sequence[int], limits: Iterable[Limit], now: int, *, texts: 
         # So many of the latest must be over before the new ones and all younger ones fit.
         place = limit.count - texts + 1
         if place <= 0:
-            return Exceeded(limit=limit, free_at=None, wait=None)
+            return Exceeded(limit=limit, free_at=None, wait_seconds=None)
         if len(times) < place:
             continue
         free_at = times[-place] + limit.span // timedelta(milliseconds=1)
         if free_at > now and (worst is None or worst.free_at is None or free_at > worst.free_at):
-            worst = Exceeded(limit=limit, free_at=free_at, wait=-((now - free_at) // 1000))
+            worst = Exceeded(limit=limit, free_at=free_at, wait_seconds=-((now - free_at) // 1000))
     return worst

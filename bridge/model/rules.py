@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,7 @@ _YES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": 
 class AccountRules:
     """The settings of an account; each says in its own words what it is when nothing was set."""
 
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """Where its days begin, its quiet hours count, and times without an offset are read."""
     countries: frozenset[str] | None = None
     """The countries that it sends to; None for all."""
@@ -169,4 +169,4 @@ _FORMS: dict[str, tuple[Callable[[str, ZoneInfo], Any], Callable[[Any], str]]] =
     "transactional": (_yes, _flag),
     "refund_cancelled": (_yes, _flag),
 }
-assert _FORMS.keys() == {field.name for field in fields(AccountRules)}  # noqa: S101 - every setting can be written
+assert _FORMS.keys() == {each.name for each in fields(AccountRules)}  # noqa: S101 - every setting can be written

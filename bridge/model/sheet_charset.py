@@ -85,7 +85,9 @@ def known_charset(name: str) -> str:
         "".encode(name)
         return codecs.lookup(name).name
     except (LookupError, ValueError) as error:
-        message = f"{name!r}: no such charset; write utf-8, utf-16, windows-1255, windows-1251, windows-1252 or the like"
+        message = (
+            f"{name!r}: no such charset; write utf-8, utf-16, windows-1255, windows-1251, windows-1252 or the like"
+        )
         raise ValueError(message) from error
 
 

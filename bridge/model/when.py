@@ -392,6 +392,7 @@ class _Hours:
 
     def _first(self, moment: datetime, *, inside: bool) -> datetime:
         """Find the first moment from ``moment`` on that is inside, or outside. There has to be one in the week."""
+        require_aware(moment, "moment")
         at = moment.astimezone(UTC)
         while self._covers(at) is not inside:
             wall = at.astimezone(self.zone)

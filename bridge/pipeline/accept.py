@@ -203,30 +203,34 @@ class _Desk:
 def _sort(submission: Submission, message: Message, desk: _Desk) -> tuple[tuple[Recipient, ...], tuple[Result, ...]]:
     """Return the recipients that may have the text, and a result for each addressee."""
     first: dict[str, Result] = {}
+    by_key: dict[str, Result] = {}
     recipients = []
     results = []
     for addressee in submission.recipients:
-        known = first.get(addressee.number)
-        if known is None:
-            made = _recipient(addressee, addressee.position or len(first) + 1, submission, message, desk)
-            if isinstance(made, Recipient):
-                recipients.append(made)
-                known = Result(
-                    number=made.number,
-                    recipient_id=made.id,
-                    state=made.state,
-                    parts=made.parts,
-                    price=made.price,
-                    due_at=made.due_at,
-                )
-            else:
-                known = Result(number=addressee.number, refusal=made)
-            first[addressee.number] = known
-            results.append(known)
-        else:
-            results.append(
-                Result(number=known.number, recipient_id=known.recipient_id, duplicate=True, refusal=known.refusal)
+        known = first.get(addressee.number) or by_key.get(addressee.key or "")
+        if known is not None:
+            twin = Result(
+                number=addressee.number, recipient_id=known.recipient_id, duplicate=True, refusal=known.refusal
             )
+            results.append(twin)
+            continue
+        made = _recipient(addressee, addressee.position or len(first) + 1, submission, message, desk)
+        if isinstance(made, Recipient):
+            recipients.append(made)
+            known = Result(
+                number=made.number,
+                recipient_id=made.id,
+                state=made.state,
+                parts=made.parts,
+                price=made.price,
+                due_at=made.due_at,
+            )
+        else:
+            known = Result(number=addressee.number, refusal=made)
+        first[addressee.number] = known
+        if addressee.key is not None:
+            by_key[addressee.key] = known
+        results.append(known)
     return tuple(recipients), tuple(results)
 
 

@@ -20,7 +20,6 @@ from bridge.store.usage import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from zoneinfo import ZoneInfo
 
     from bridge.model.limits import Limit
     from bridge.model.message import Recipient
@@ -131,7 +130,7 @@ class _Trial:
         if not quota.transactional and (one.number, self._account) in self._counts.opted_out:
             return OptedOut("the recipient asked for no more texts")
         if quota.number and (over := exceeded(self._recent(one.number), quota.number, self._now)) is not None:
-            return RateLimited(f"more than {over.limit} to this number; again in {over.wait} s")
+            return RateLimited(f"more than {over.limit} to this number; again in {over.wait_seconds} s")
         for known, limit in self._windows:
             used = self._counts.windows.get(known, 0)
             again = max(1, -(-(known.ends - self._now) // 1000))

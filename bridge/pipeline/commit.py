@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bridge.model.errors import BridgeError, InternalError, Stopping, StoreUnavailable
-from bridge.model.message import Receipt, recipient_id
+from bridge.model.message import Receipt, Result, recipient_id
 from bridge.pipeline.admit import Asked, admit
 from bridge.store import submissions
 from bridge.store.engine import DatabaseError
@@ -27,7 +27,6 @@ from bridge.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.model.message import Result
     from bridge.pipeline.accept import Plan
     from bridge.pipeline.admit import Admission
     from bridge.store.engine import Connection, Store

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from bridge.model.errors import AccountDisabled, SenderRefused, StoreUnavailable
-from bridge.store import accounts
+from bridge.store import revision
+from bridge.store.directory import load_directory
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -83,6 +84,6 @@ class Snapshot:
 
     def _load(self, known: int | None) -> Directory | None:
         with self._store.read() as connection:
-            if known is not None and accounts.revision(connection) == known:
+            if known is not None and revision.current(connection) == known:
                 return None
-            return accounts.directory(connection)
+            return load_directory(connection)

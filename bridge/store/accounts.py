@@ -1,4 +1,4 @@
-"""Accounts, their mailboxes and keys; and the snapshot of them that the rules are asked of."""
+"""Accounts, their mailboxes and keys."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.model.account import Account, Directory, Mailbox
+from bridge.model.account import Account, Mailbox
 from bridge.model.errors import Conflict, NotFound
 from bridge.model.rules import AccountRules, read, written
-from bridge.store import senders
-from bridge.store.tables import accounts, directory_revision, keys, mailboxes
+from bridge.store import revision
+from bridge.store.tables import accounts, keys, mailboxes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -48,7 +48,7 @@ def add_account(
     except IntegrityError as error:
         reason = f"account {name} exists already"
         raise Conflict(reason) from error
-    changed(connection)
+    revision.changed(connection)
     return Account(id=made, name=name, region=region)
 
 
@@ -69,16 +69,14 @@ def list_accounts(connection: Connection) -> list[Account]:
 
 def set_rules(connection: Connection, account_id: int, rules: AccountRules) -> None:
     """Replace an account's settings."""
-    connection.execute(
-        update(accounts).where(accounts.c.id == account_id).values(rules=json.dumps(written(rules)))
-    )
-    _changed(connection)
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(rules=json.dumps(written(rules))))
+    revision.changed(connection)
 
 
 def set_enabled(connection: Connection, account_id: int, *, enabled: bool) -> None:
     """Switch an account on or off. What it has queued already still goes out."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(enabled=enabled))
-    changed(connection)
+    revision.changed(connection)
 
 
 def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now: int) -> bool:
@@ -99,7 +97,7 @@ def allow_mailbox(connection: Connection, account_id: int, pattern: str, *, now:
             raise Conflict(reason)
         return False
     connection.execute(insert(mailboxes).values(account_id=account_id, pattern=pattern, created_at=now))
-    changed(connection)
+    revision.changed(connection)
     return True
 
 
@@ -111,7 +109,7 @@ def revoke_mailbox(connection: Connection, account_id: int, pattern: str) -> Non
     if not gone.rowcount:
         reason = f"{pattern} is not among the account's mailboxes"
         raise NotFound(reason)
-    changed(connection)
+    revision.changed(connection)
 
 
 def list_mailboxes(connection: Connection, account_id: int | None = None) -> list[Mailbox]:
@@ -164,24 +162,5 @@ def revoke_key(connection: Connection, account_id: int, user: str, *, now: int) 
         raise NotFound(reason)
 
 
-def revision(connection: Connection) -> int:
-    """Return the number of changes made to accounts and mailboxes so far."""
-    return int(connection.execute(select(directory_revision.c.revision)).scalar_one())
-
-
-def directory(connection: Connection) -> Directory:
-    """Return a snapshot of who may send."""
-    return Directory.of(
-        revision(connection), list_accounts(connection), list_mailboxes(connection), senders.approved(connection)
-    )
-
-
 def _account(row: Row[Any]) -> Account:
-    return Account(
-        id=row.id, name=row.name, region=row.region, enabled=row.enabled, rules=read(json.loads(row.rules))
-    )
-
-
-def changed(connection: Connection) -> None:
-    """Count a change to what the snapshot holds, so that every process loads it again."""
-    connection.execute(update(directory_revision).values(revision=directory_revision.c.revision + 1))
+    return Account(id=row.id, name=row.name, region=row.region, enabled=row.enabled, rules=read(json.loads(row.rules)))

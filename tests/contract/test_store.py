@@ -13,7 +13,8 @@ from sqlalchemy import Engine, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.model.errors import Conflict, NotFound, SchemaMismatch
-from bridge.store import accounts, events, ledger, schema, tables
+from bridge.store import accounts, events, ledger, revision, schema, tables
+from bridge.store.directory import load_directory
 from bridge.store.engine import Store
 from bridge.store.tables import heartbeat, metadata
 from tests.support import texts
@@ -117,7 +118,7 @@ def test_two_at_once_migrate_once(empty_url: Callable[[], str]) -> None:
     store = Store(url)
     schema.check(store)
     with store.read() as connection:
-        assert accounts.revision(connection) == 0  # one row, or this raises
+        assert revision.current(connection) == 0  # one row, or this raises
     store.close()
 
 
@@ -168,10 +169,10 @@ def test_the_probe_writes(any_store: Store) -> None:
 def test_a_read_sees_one_state(any_store: Store) -> None:
     """Everything read in one read transaction is of one moment, whatever others commit meanwhile."""
     with any_store.read() as connection:
-        before = accounts.revision(connection)
+        before = revision.current(connection)
         texts.add_account(any_store)
         assert accounts.list_accounts(connection) == []
-        assert accounts.revision(connection) == before
+        assert revision.current(connection) == before
     with any_store.read() as connection:
         assert len(accounts.list_accounts(connection)) == 1
 
@@ -180,7 +181,7 @@ def test_a_read_cannot_spoil_the_next_write(any_store: Store) -> None:
     """A connection that was used for reading writes again: nothing of the read's mode stays on it."""
     for _ in range(10):
         with any_store.read() as connection:
-            accounts.revision(connection)
+            revision.current(connection)
         with any_store.write() as connection:
             schema.probe(connection)
 
@@ -274,7 +275,7 @@ def test_the_revision_grows_with_each_change(any_store: Store) -> None:
 
     def look() -> None:
         with any_store.read() as connection:
-            seen.append(accounts.revision(connection))
+            seen.append(revision.current(connection))
 
     look()
     account = texts.add_account(any_store)
@@ -300,7 +301,7 @@ def test_the_directory(any_store: Store) -> None:
     with any_store.write() as connection:
         accounts.allow_mailbox(connection, account, "@example.com", now=1)
     with any_store.read() as connection:
-        directory = accounts.directory(connection)
+        directory = load_directory(connection)
     assert directory.revision == 2
     assert directory.account_for("ann@example.com").name == "acme"
 

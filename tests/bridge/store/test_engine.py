@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from bridge.model.errors import ConfigError, StoreFull, StoreUnavailable
-from bridge.store import accounts, schema
+from bridge.store import accounts, revision, schema
 from bridge.store.engine import Store
 from tests.support import texts
 from tests.support.clock import HandClock
@@ -139,7 +139,7 @@ def test_a_database_that_takes_no_writes_is_trouble(store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="readonly"), store.write() as connection:
         schema.probe(connection)
     with store.read() as connection:
-        assert accounts.revision(connection) == 0
+        assert revision.current(connection) == 0
 
 
 def test_a_bug_is_not_the_databases_fault(any_store: Store) -> None:
