@@ -14,7 +14,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
 
 from bridge import doors
 from bridge.carriers.base import CarrierSettings
@@ -134,7 +143,7 @@ class BaseSettings(Section):
     )
     carriers: dict[str, Any] = Field(default_factory=dict, description="[carriers.NAME]: one table per carrier")
     routes: tuple[RouteSettings, ...] = Field(default=(), description="[[routes]]: default is all carriers in order")
-    prices: Annotated[PriceTable, BeforeValidator(_prices)] = Field(
+    prices: Annotated[InstanceOf[PriceTable], BeforeValidator(_prices)] = Field(
         default_factory=PriceTable,
         description="credits for a part of a text: default, by prefix of the number, and [prices.priority] factors",
     )
@@ -146,7 +155,7 @@ class BaseSettings(Section):
     dispatch: DispatchSettings = DispatchSettings()
     log: LogSettings = LogSettings()
 
-    def door(self, name: str) -> Any:  # noqa: ANN401 - each door has a model of its own
+    def door(self, name: str) -> Any:
         """Return the settings of a door."""
         return getattr(self, name)
 

@@ -98,7 +98,7 @@ class DoorKind(Protocol):
 
     settings: type[BaseModel]
 
-    def build(self, settings: Any, services: Services) -> Door:  # noqa: ANN401 - each kind has a model of its own
+    def build(self, settings: Any, services: Services) -> Door:
         """Return the door, not yet open."""
         ...
 

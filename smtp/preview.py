@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.model.account import normalise_address
 from bridge.model.errors import BridgeError, MailTooLarge, Refusal
+from bridge.model.message import Addressee, Submission
+from bridge.model.price import credit_number
 from bridge.model.text import check_length, clean
 from smtp.address import parse_recipient
-from smtp.content import read_content
+from smtp.content import idempotency_key, read_content
+from smtp.session import DOOR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from bridge.model.account import Directory
+    from bridge.model.account import Account, Directory
+    from bridge.model.message import Receipt, Result
     from smtp.config import SmtpSettings
+    from smtp.content import Content
 
 
 def preview(
@@ -27,42 +32,75 @@ def preview(
     sender: str | None,
     recipients: Sequence[str],
     region: str | None = None,
+    ask: Callable[[Submission], Receipt] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one entry per recipient: what would be sent, or ``error`` with its code and reason.
 
-    Without a ``sender`` or ``recipients`` those of the mail's header stand in for the envelope.
+    Without a ``sender`` or ``recipients`` those of the mail's header stand in for the envelope. ``ask`` puts a test
+    submission to the rules, which then say state, price, and when it would leave; without it the entries say what the
+    mail alone says.
     """
     header = message_from_bytes(raw, policy=policy.compat32)
     sender = sender or parseaddr(str(header.get("From", "")))[1]
     named = recipients or [address for _, address in getaddresses([str(to) for to in header.get_all("To", [])])]
     try:
-        account = directory.account_for(normalise_address(sender))
+        origin = normalise_address(sender)
+        account = directory.account_for(origin)
         if len(raw) + raw.count(b"\n") - raw.count(b"\r\n") > settings.max_size:  # each line goes out with CRLF
             reason = f"the mail is larger than {settings.max_size} octets"
             raise MailTooLarge(reason)
-        text = clean(read_content(raw).text)
+        mail = read_content(raw)
+        text = clean(mail.text)
         measure = check_length(text, settings.max_parts)
+        entries = [_addressed(address, settings, account.region or region) for address in named]
+        numbers = [entry["number"] for entry in entries if "number" in entry]
+        answers = _asked(ask, _submission(settings, account, origin, mail, numbers)) if ask and numbers else {}
     except BridgeError as error:
         return [_error(address, error) for address in named]
-    entries = []
-    for address in named:
-        try:
-            number = parse_recipient(address, domains=settings.domains, region=account.region or region)
-        except Refusal as error:
-            entries.append(_error(address, error))
-            continue
-        entries.append(
-            {
-                "to": address,
-                "number": number,
-                "account": account.name,
-                "text": text,
-                "encoding": str(measure.encoding),
-                "units": measure.units,
-                "parts": measure.parts,
-            }
-        )
-    return entries
+    size = {"text": text, "encoding": str(measure.encoding), "units": measure.units, "parts": measure.parts}
+    return [
+        entry if "error" in entry else _answered(entry | {"account": account.name} | size, answers) for entry in entries
+    ]
+
+
+def _addressed(address: str, settings: SmtpSettings, region: str | None) -> dict[str, Any]:
+    try:
+        return {"to": address, "number": parse_recipient(address, domains=settings.domains, region=region)}
+    except Refusal as error:
+        return _error(address, error)
+
+
+def _submission(
+    settings: SmtpSettings, account: Account, origin: str, mail: Content, numbers: Sequence[str]
+) -> Submission:
+    return Submission(
+        account_id=account.id,
+        door=DOOR,
+        origin=origin,
+        recipients=tuple(
+            Addressee(number=number, key=idempotency_key(mail, sender=origin, number=number)) for number in numbers
+        ),
+        text=mail.text,
+        max_parts=settings.max_parts,
+        test=True,
+    )
+
+
+def _asked(ask: Callable[[Submission], Receipt], submission: Submission) -> dict[str, Result]:
+    """Return the rules' answer by number; where one is named twice, the first."""
+    return {result.number: result for result in reversed(ask(submission).results)}
+
+
+def _answered(entry: dict[str, Any], answers: dict[str, Result]) -> dict[str, Any]:
+    result = answers.get(entry["number"])
+    if result is None:
+        return entry
+    if result.refusal is not None:
+        return _error(entry["to"], result.refusal)
+    if result.duplicate:
+        return entry | {"duplicate_of": result.recipient_id}
+    due = None if result.due_at is None else result.due_at.isoformat(timespec="seconds")
+    return entry | {"state": result.state, "price": credit_number(result.price), "due_at": due}
 
 
 def _error(address: str, error: BridgeError) -> dict[str, Any]:

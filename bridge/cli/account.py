@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.context import Context, command, iso
-from bridge.cli.money import as_number, format_credit, parse_credit
+from bridge.cli.money import format_credit, parse_credit
 from bridge.cli.options import AccountName, noun
 from bridge.model.numbers import known_region
+from bridge.model.price import credit_number
+from bridge.model.rules import change as rewritten
+from bridge.model.rules import written
 from bridge.store import accounts, ledger
 
 if TYPE_CHECKING:
     from bridge.cli.context import Session
     from bridge.model.account import Account
 
-app = noun("Customers: their home region, and whether they may send.")
+app = noun("Customers: whether they may send, and by which rules.")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -79,7 +82,8 @@ def show(context: Context, name: AccountName) -> None:
             {"user": key.user, "kind": key.kind, "revoked_at": iso(key.revoked_at)}
             for key in accounts.list_keys(session.connection, account.id)
         ]
-        told = _summary(session, account) | {"mailboxes": mailboxes, "keys": keys}
+        settings = _settings(session, account)
+        told = _summary(session, account) | {"mailboxes": mailboxes, "keys": keys, "settings": settings}
         credit = format_credit(ledger.balance(session.connection, account.id))
     users = [str(key["user"]) for key in keys if key["revoked_at"] is None]
     context.show(
@@ -90,7 +94,38 @@ def show(context: Context, name: AccountName) -> None:
         f"credit     {credit}",
         f"mailboxes  {', '.join(mailboxes) or '-'}",
         f"keys       {', '.join(users) or '-'}",
+        *(f"{key:<17} {value}" for key, value in settings.items()),
     )
+
+
+@command(app, "set")
+def change(
+    context: Context,
+    name: AccountName,
+    settings: Annotated[
+        list[str], typer.Argument(metavar="KEY=VALUE", help="limits=60/1m,1000/1d and the like; KEY= sets the default.")
+    ],
+) -> None:
+    """Change an account's settings."""
+    with context.writing() as session:
+        account = session.account(name)
+        rules = account.rules
+        for setting in settings:
+            key, equals, value = setting.partition("=")
+            if not equals:
+                message = f"{setting!r}: write KEY=VALUE"
+                raise typer.BadParameter(message)
+            try:
+                if key == "credit_limit":
+                    least = None if value in {"", "none"} else parse_credit(value)
+                    ledger.set_limit(session.connection, account.id, least)
+                else:
+                    rules = rewritten(rules, key, value)
+            except ValueError as error:
+                raise typer.BadParameter(str(error)) from error
+        accounts.set_rules(session.connection, account.id, rules)
+        told = _settings(session, session.account(name))
+    context.show({"name": name, "settings": told}, *(f"{key:<17} {value}" for key, value in told.items()))
 
 
 @command(app)
@@ -112,12 +147,17 @@ def _switch(context: Context, name: str, *, enabled: bool) -> None:
     context.show({"name": name, "enabled": enabled}, f"account {name} {'enabled' if enabled else 'disabled'}")
 
 
+def _settings(session: Session, account: Account) -> dict[str, str]:
+    least = ledger.limit(session.connection, account.id)
+    return {"credit_limit": "none" if least is None else format_credit(least), **written(account.rules)}
+
+
 def _summary(session: Session, account: Account) -> dict[str, Any]:
     return {
         "name": account.name,
         "region": account.region,
         "enabled": account.enabled,
-        "credit": as_number(ledger.balance(session.connection, account.id)),
+        "credit": credit_number(ledger.balance(session.connection, account.id)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +12,14 @@ from bridge.cli.context import Context, cell, command, iso
 from bridge.cli.options import noun
 from bridge.model.message import recipient_id, split_recipient_id
 from bridge.model.state import MOVES, State
-from bridge.store import events, messages
+from bridge.model.when import parse_sendtime
+from bridge.store import accounts, events, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.cli.context import Session
+    from bridge.store.engine import Connection
     from bridge.store.messages import Addressed, Kept, Move
 
 app = noun("What was taken, and what became of it.")
@@ -131,6 +134,23 @@ def show(context: Context, message_id: MessageId) -> None:
 def cancel(context: Context, which: Id) -> None:
     """Cancel what has not left yet."""
     _move(context, which, messages.cancel)
+
+
+@command(app)
+def reschedule(
+    context: Context,
+    which: Id,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="When, in the account's zone: 2026-12-24T09:30.")],
+) -> None:
+    """Send what has not left at another time."""
+
+    def move(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
+        owner = messages.find(connection, message_id).account
+        zone = accounts.find_account(connection, owner).rules.zone
+        due = parse_sendtime(at, zone=zone, now=datetime.fromtimestamp(now / 1000, tz=UTC))
+        return messages.reschedule(connection, message_id, position, due_at=int(due.timestamp() * 1000), now=now)
+
+    _move(context, which, move)
 
 
 @command(app)

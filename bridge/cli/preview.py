@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bridge import doors
 from bridge.cli.context import Context, cell, command
 from bridge.cli.options import PLAIN
+from bridge.clock import system_clock
 from bridge.model.errors import NotFound
+from bridge.pipeline.accept import accept
+from bridge.pipeline.commit import take
 from bridge.store.directory import load_directory
+
+if TYPE_CHECKING:
+    from bridge.model.message import Receipt, Submission
 
 app = typer.Typer(**PLAIN)
 
@@ -41,16 +47,23 @@ def preview(
     if kind is None:
         reason = "no mail door is installed"
         raise NotFound(reason)
-    with context.open(settings) as store, store.read() as connection:
+    with context.open(settings) as store, store.write() as connection:
         directory = load_directory(connection)
-    entries = kind.preview(
-        settings.door(_DOOR),
-        directory,
-        raw,
-        sender=sender,
-        recipients=to or [],
-        region=settings.default_region,
-    )
+        rules = settings.rules()
+
+        def ask(submission: Submission) -> Receipt:
+            plan = accept(submission, directory=directory, rules=rules, now=system_clock())
+            return take(connection, [plan], now=store.now(connection))[0]
+
+        entries = kind.preview(
+            settings.door(_DOOR),
+            directory,
+            raw,
+            sender=sender,
+            recipients=to or [],
+            region=settings.default_region,
+            ask=ask,
+        )
     if not entries:
         reason = f"{file}: the mail names no recipient; name one with --to"
         raise NotFound(reason)
@@ -76,12 +89,18 @@ def _lines(entry: dict[str, Any]) -> list[str]:
             f"refused  {cell(entry['error']['reason'])} ({entry['error']['code']})",
             "",
         ]
+    state = ""
+    if "duplicate_of" in entry:
+        state = f"answered from {entry['duplicate_of']}: the same mail was taken before"
+    elif "state" in entry:
+        state = f"{entry['state']} for {entry['due_at']}, price {entry['price']}"
     size = f"{entry['encoding']}, {entry['units']} units, {entry['parts']} part{'s' * (entry['parts'] > 1)}"
     return [
         f"to       {cell(entry['to'])}",
         f"number   {entry['number']}",
         f"account  {entry['account']}",
         f"size     {size}",
+        *([f"state    {state}"] if state else []),
         "text",
         *(f"  {line}" for line in entry["text"].split("\n")),
         "",

@@ -24,9 +24,14 @@ COMMANDS = {
     "mailbox": "Mailboxes and domains that may send for an account.",
     "key": "Logins of an account: passwords and tokens.",
     "credit": "An account's credit.",
+    "sender": "Names that texts may come from.",
+    "contact": "People by number, with what a text may say of them.",
+    "group": "Contacts and groups under one name.",
     "message": "What was taken, and what became of it.",
     "preview": "Say what the bridge would make of a mail, and send nothing.",
     "send": "Send a text.",
+    "draft": "Messages that take recipients and changes until they are closed.",
+    "optout": "Numbers that get no texts.",
 }
 """The commands and groups, in the order of --help; each is the module of its name."""
 

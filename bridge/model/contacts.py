@@ -37,7 +37,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 # Programs put them around names of right-to-left scripts; within a name, direction is the letters' own.
 _MARKS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
-_SEVERAL: Final = ";"
+_SEVERAL: Final = re.compile("[;,]")
 _SIGNS: Final = frozenset("_-.\u200c\u200d")
 
 
@@ -135,14 +135,14 @@ def split_listing(written: str) -> tuple[Listing | None, str]:
     """Split ``tag:vip`` into what it stands for and the name; None where no such word leads. Raises nothing."""
     head, colon, name = written.partition(":")
     word = head.strip().lower()
-    if colon and word in Listing:
+    if colon and word in set(Listing):
         return Listing(word), name.strip()
     return None, written.strip()
 
 
 def split_several(written: str) -> list[str]:
-    """Split tags or groups that were written into one cell, with semicolons between. Raises nothing."""
-    return [each for part in written.split(_SEVERAL) if (each := part.strip())]
+    """Split tags or groups that were written into one cell, with semicolons or commas between. Raises nothing."""
+    return [each for part in _SEVERAL.split(written) if (each := part.strip())]
 
 
 def contact_name(raw: str) -> str:
@@ -156,7 +156,7 @@ def group_name(raw: str) -> str:
     Raises ValueError.
     """
     name = _line(raw, "the name of a group", LONGEST_GROUP)
-    if not _LETTER.search(name) or _SEVERAL in name or "," in name or split_listing(name)[0] is not None:
+    if not _LETTER.search(name) or _SEVERAL.search(name) or split_listing(name)[0] is not None:
         message = (
             f"{name!r}: the name of a group has a letter, no comma and no semicolon, and does not begin with "
             f"{', '.join(f'{word}:' for word in Listing)}"
@@ -168,7 +168,7 @@ def group_name(raw: str) -> str:
 def tag_name(raw: str) -> str:
     """Return a tag as it is kept: folded. Raises ValueError."""
     tag = fold(_line(raw, "a tag", LONGEST_TAG))
-    if not tag or _SEVERAL in tag or "," in tag:
+    if not tag or _SEVERAL.search(tag):
         message = f"{tag!r}: a tag is not empty, and has no comma and no semicolon"
         raise ValueError(message)
     return tag

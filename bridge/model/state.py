@@ -36,7 +36,10 @@ class State(StrEnum):
 MOVES: dict[State, frozenset[State]] = {
     State.HELD: frozenset({State.SCHEDULED, State.QUEUED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.SCHEDULED: frozenset({State.QUEUED, State.CANCELLED, State.EXPIRED}),
-    State.QUEUED: frozenset({State.SENDING, State.REFUSED, State.EXPIRED, State.CANCELLED}),
+    State.QUEUED: frozenset(
+        # A person may give it a later time.
+        {State.SCHEDULED, State.SENDING, State.REFUSED, State.EXPIRED, State.CANCELLED}
+    ),
     State.SENDING: frozenset(
         # A report may overtake the answer of the send it belongs to: hence delivered and undelivered.
         {

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ACCOUNT = "account"
 _SPEND = "spend"
+_MAILBOX = "from "
+"""Before an origin, so that none is called as the other two."""
 _DAY = timedelta(days=1)
 
 
@@ -182,7 +184,7 @@ def _windows(plan: Plan, moment: datetime) -> list[tuple[Window, Limit | None]]:
     quota, account = plan.quota, plan.message.account_id
     found: list[tuple[Window, Limit | None]] = [
         (Window(account, subject, *window(moment, limit.span, plan.zone)), limit)
-        for subject, limits in ((_ACCOUNT, quota.account), (plan.message.origin, quota.mailbox))
+        for subject, limits in ((_ACCOUNT, quota.account), (f"{_MAILBOX}{plan.message.origin}", quota.mailbox))
         for limit in limits
     ]
     if quota.spend_per_day is not None:

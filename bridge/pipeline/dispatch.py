@@ -279,17 +279,8 @@ class Dispatcher:
 
     def _write(self, connection: Connection, batch: list[tuple[Claimed, Outcome]]) -> None:
         now = self._store.now(connection)
-        changes = {(row.message_id, row.position): self._change(row, outcome, now) for row, outcome in batch}
-        changed = queue.record(connection, list(changes.values()), owner=self._owner, now=now)
-        _note(
-            connection,
-            [
-                (row, changes[key])
-                for row, _ in batch
-                if (key := (row.message_id, row.position)) in changed and changes[key].state is not State.QUEUED
-            ],
-            now=now,
-        )
+        ended = [(row, self._change(row, outcome, now)) for row, outcome in batch]
+        conclude(connection, ended, owner=self._owner, now=now)
 
     def _change(self, row: Claimed, outcome: Outcome, now: int) -> Change:
         line = self._lines.get(row.carrier or "")
@@ -388,6 +379,25 @@ def claim_batch(
     gone = [row for row in rows if (row.message_id, row.position) in settled]
     _note(connection, [(row, settled[row.message_id, row.position]) for row in gone], now=now)
     return [row for row in rows if (row.message_id, row.position) not in settled]
+
+
+def conclude(
+    connection: Connection, ended: Sequence[tuple[Claimed, Change]], *, owner: str, now: int
+) -> set[tuple[str, int]]:
+    """Write how sends ended, with what follows for events and credit. Returns the rows that this changed."""
+    # Accounts before recipients, as everybody locks them: then nobody waits in a circle.
+    refunds = {row.account_id for row, change in ended if gives_back(State.SENDING, change.state)}
+    if refunds:
+        ledger.lock(connection, refunds)
+    changes = {(row.message_id, row.position): change for row, change in ended}
+    changed = queue.record(connection, list(changes.values()), owner=owner, now=now)
+    moved = {
+        key: (row, changes[key])
+        for row, _ in ended
+        if (key := (row.message_id, row.position)) in changed and changes[key].state is not State.QUEUED
+    }
+    _note(connection, list(moved.values()), now=now)
+    return changed
 
 
 def settle(

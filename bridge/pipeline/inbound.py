@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.model.errors import InvalidNumber, NotFound
 from bridge.model.numbers import parse_number
 from bridge.store import conversations, events, opt_outs
+from bridge.store.queue import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +23,8 @@ OPTED_IN = "opted_in"
 
 
 def fold(text: str) -> str:
-    """Return what is compared of an answer: letters and digits in one case, without marks around them."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    """Return what is compared of an answer: letters and digits in one case, without marks on or around them."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(char for char in folded if char.isalnum())
 
 
@@ -59,10 +60,11 @@ def keep(connection: Connection, *, inbound: Inbound, words: Words, now: int) ->
     }
     news: list[events.NewEvent] = [(account, INBOUND, message, position, data)]
     said = fold(inbound.text)
+    word = printable(inbound.text.strip()) or ""
     whose = opt_outs.EVERYBODY if account is None else account
     if said in words.stop:
-        opt_outs.add(connection, number, whose, word=inbound.text.strip(), now=now)
-        news.append((account, OPTED_OUT, message, position, {"number": number, "word": inbound.text.strip()}))
+        opt_outs.add(connection, number, whose, word=word, now=now)
+        news.append((account, OPTED_OUT, message, position, {"number": number, "word": word}))
     elif said in words.start and _reopened(connection, number, whose):
         news.append((account, OPTED_IN, message, position, {"number": number}))
     events.add(connection, news, now=now)
@@ -81,4 +83,4 @@ def _number(sender: str) -> str:
     try:
         return parse_number(sender, None)
     except InvalidNumber:
-        return sender
+        return printable(sender) or ""

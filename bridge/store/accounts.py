@@ -67,6 +67,12 @@ def list_accounts(connection: Connection) -> list[Account]:
     return [_account(row) for row in rows]
 
 
+def rules_of(connection: Connection, account_id: int) -> AccountRules:
+    """Return an account's settings as they are in this transaction."""
+    settings = connection.execute(select(accounts.c.rules).where(accounts.c.id == account_id)).scalar_one()
+    return read(json.loads(settings))
+
+
 def set_rules(connection: Connection, account_id: int, rules: AccountRules) -> None:
     """Replace an account's settings."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(rules=json.dumps(written(rules))))

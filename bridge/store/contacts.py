@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import TextClause, bindparam, delete, func, select, text
 
@@ -16,14 +16,24 @@ from bridge.store.tables import contact_tags, contacts, group_members
 from bridge.store.tables import groups as group_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
     from bridge.model.contacts import Change
 
 _COLUMNS = ("account_id", "number", "name", "folded", "email", "fields", "created_at", "updated_at")
-_SHOWN = (contacts.c.id, contacts.c.number, contacts.c.name, contacts.c.email, contacts.c.fields)
+_SHOWN: tuple[Column[Any], ...] = (
+    contacts.c.id,
+    contacts.c.number,
+    contacts.c.name,
+    contacts.c.email,
+    contacts.c.fields,
+)
+
+
+_Asked: TypeAlias = dict[Listing | None, dict[str, str]]
+"""What recipients were named, each by its folded name, as written; under None those that do not say what they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,30 +149,20 @@ def resolve(connection: Connection, account_id: int, names: Sequence[str], *, li
     """
     if len(names) > limit:
         raise _too_many(limit)
-    asked: dict[Listing | None, dict[str, str]] = {listing: {} for listing in (None, *Listing)}
+    asked: _Asked = {listing: {} for listing in (None, *Listing)}
     for written in names:
         listing, name = split_listing(written)
         asked[listing][fold(name)] = written
     people = _people(connection, account_id, [*asked[None], *asked[Listing.CONTACT]])
     teams = groups.ids_of(connection, account_id, [*asked[None], *asked[Listing.GROUP]])
     tags = _tags_in_use(connection, account_id, list(asked[Listing.TAG]))
-    for folded, written in asked[None].items():
-        _require(written, folded in people or folded in teams)
-        if folded in people and folded in teams:
-            raise UnknownRecipient(f"{written} is a contact and a group; write contact:{written} or group:{written}")
-    for listing, there in ((Listing.CONTACT, people), (Listing.GROUP, teams), (Listing.TAG, tags)):
-        for folded, written in asked[listing].items():
-            _require(written, folded in there)
-    for folded, row in people.items():
-        if row.many > 1:
-            written = asked[None].get(folded) or asked[Listing.CONTACT][folded]
-            raise UnknownRecipient(f"{row.many} contacts are named {written}; write the number")
+    _check(asked, people, teams, tags)
     found = {row.number: _contact(row) for row in people.values()}
     for ids in (groups.members(list(teams.values())) if teams else None, _tagged(account_id, tags) if tags else None):
         if ids is not None:
             query = select(*_SHOWN).where(contacts.c.id.in_(ids)).order_by(contacts.c.id).limit(limit + 1)
-            for row in connection.execute(query):
-                found.setdefault(row.number, _contact(row))
+            for one in _many(connection, query):
+                found.setdefault(one.number, one)
     if len(found) > limit:
         raise _too_many(limit)
     if names and not found:
@@ -170,7 +170,22 @@ def resolve(connection: Connection, account_id: int, names: Sequence[str], *, li
     return list(found.values())
 
 
-def _require(written: str, there: object) -> None:
+def _check(asked: _Asked, people: Mapping[str, Row[Any]], teams: Container[str], tags: Container[str]) -> None:
+    """Refuse what stands for nothing, and what may stand for two things."""
+    for folded, written in asked[None].items():
+        _require(written, there=folded in people or folded in teams)
+        if folded in people and folded in teams:
+            raise UnknownRecipient(f"{written} is a contact and a group; write contact:{written} or group:{written}")
+    for listing, there in ((Listing.CONTACT, people), (Listing.GROUP, teams), (Listing.TAG, tags)):
+        for folded, written in asked[listing].items():
+            _require(written, there=folded in there)
+    for folded, row in people.items():
+        if row.many > 1:
+            written = asked[None].get(folded) or asked[Listing.CONTACT][folded]
+            raise UnknownRecipient(f"{row.many} contacts are named {written}; write the number")
+
+
+def _require(written: str, *, there: bool) -> None:
     if not there:
         raise UnknownRecipient(f"no contact, group or tag is named {written}")
 
@@ -225,7 +240,7 @@ def _tags_in_use(connection: Connection, account_id: int, tags: Sequence[str]) -
     return list(connection.execute(query.distinct()).scalars()) if tags else []
 
 
-def _people(connection: Connection, account_id: int, folded: Sequence[str]) -> dict[str, Any]:
+def _people(connection: Connection, account_id: int, folded: Sequence[str]) -> dict[str, Row[Any]]:
     """Return by folded name the contact, and how ``many`` there are of that name."""
     of_name = (
         select(contacts.c.folded, func.min(contacts.c.id).label("first"), func.count().label("many"))
@@ -233,7 +248,8 @@ def _people(connection: Connection, account_id: int, folded: Sequence[str]) -> d
         .group_by(contacts.c.folded)
         .subquery()
     )
-    query = select(*_SHOWN, of_name.c.folded, of_name.c.many).join(of_name, of_name.c.first == contacts.c.id)
+    shown: tuple[ColumnElement[Any], ...] = (*_SHOWN, of_name.c.folded, of_name.c.many)
+    query = select(*shown).join(of_name, of_name.c.first == contacts.c.id)
     return {row.folded: row for row in connection.execute(query)}
 
 
@@ -265,12 +281,22 @@ def _kept(connection: Connection, query: Select[Any]) -> list[Kept]:
     ]
 
 
-def _contact(row: Any, tags: frozenset[str] = frozenset()) -> Contact:
+def _contact(row: Row[Any], tags: frozenset[str] = frozenset()) -> Contact:
     fields = json.loads(row.fields) if row.fields != "{}" else {}
     return Contact(number=row.number, name=row.name, email=row.email, tags=tags, fields=fields)
 
 
-def _known(connection: Connection, account_id: int, numbers: Sequence[str]) -> dict[str, Any]:
+def _many(connection: Connection, query: Select[Any]) -> list[Contact]:
+    """Return contacts without their tags, ten thousand in a few hundredths of a second."""
+    rows = connection.execute(query).all()
+    every = json.loads(f"[{','.join(row[4] for row in rows)}]")
+    return [
+        Contact(number=number, name=name, email=email, fields=fields)
+        for (_, number, name, email, _), fields in zip(rows, every, strict=True)
+    ]
+
+
+def _known(connection: Connection, account_id: int, numbers: Sequence[str]) -> dict[str, Row[Any]]:
     packed = batch.pack((number,) for number in numbers)
     rows = connection.execute(_by_number(connection.dialect.name), {"rows": packed, "account_id": account_id})
     return {row.number: row for row in rows}
@@ -278,10 +304,11 @@ def _known(connection: Connection, account_id: int, numbers: Sequence[str]) -> d
 
 @lru_cache(maxsize=2)
 def _by_number(dialect: str) -> TextClause:
+    # CROSS JOIN keeps SQLite from walking all contacts and looking for each in the batch.
     return text(
         "SELECT c.id, c.number, c.name, c.email, c.fields, c.updated_at"  # noqa: S608 - names of our own columns
         f" FROM {batch.source(dialect, [contacts.c.number])}"
-        " JOIN contacts AS c ON c.account_id = :account_id AND c.number = batch.number"
+        " CROSS JOIN contacts AS c WHERE c.account_id = :account_id AND c.number = batch.number"
     ).bindparams(bindparam("rows"), bindparam("account_id"))
 
 

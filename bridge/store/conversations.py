@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("number", "account_id", "last_at", "message_id", "position", "times")
 _REPLACE = (
     "ON CONFLICT (number, account_id) DO UPDATE SET last_at = excluded.last_at, message_id = excluded.message_id,"
-    " position = excluded.position, times = excluded.times"
+    " position = excluded.position,"
+    " times = CASE excluded.times WHEN '[]' THEN conversations.times ELSE excluded.times END"
 )
 
 
@@ -36,7 +37,10 @@ def times(connection: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tup
 
 
 def note(connection: Connection, rows: Sequence[tuple[str, int, int, str, int, Sequence[int]]]) -> None:
-    """Keep texts as (number, account, at, message, position, lately): the last word with each number."""
+    """Keep texts as (number, account, at, message, position, lately): the last word with each number.
+
+    Where ``lately`` is empty the text is none that counts, and the times stay as they are.
+    """
     batch.insert(
         connection,
         conversations,

@@ -15,7 +15,7 @@ from bridge.store.tables import accounts, group_groups, group_members, groups
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import CTE, Connection, Row, Select
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +103,7 @@ def join_group(connection: Connection, account_id: int, group_id: int, member_id
 
     Raises :exc:`Conflict` where the member is the group, or holds it at whatever depth: it would hold itself.
     """
-    # Two that are joined at once, each to the other, would not see the circle: one account's groups wait for each other.
+    # Two that are joined at once, each to the other, would not see the circle: so an account's groups wait in line.
     connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
     below = reached([member_id])
     if connection.execute(select(below.c.id).where(below.c.id == group_id)).first() is not None:
@@ -129,14 +129,14 @@ def leave_group(connection: Connection, group_id: int, member_id: int) -> bool:
     return bool(connection.execute(delete(group_groups).where(*here)).rowcount)
 
 
-def reached(group_ids: Sequence[int]) -> Any:
+def reached(group_ids: Sequence[int]) -> CTE:
     """Return a recursive table of the ids of these groups and of all they hold, each once."""
     first = select(groups.c.id).where(groups.c.id.in_(group_ids)).cte("reached", recursive=True)
     # UNION, not UNION ALL: it would end even in a circle.
     return first.union(select(group_groups.c.member_group_id).join(first, group_groups.c.group_id == first.c.id))
 
 
-def members(group_ids: Sequence[int]) -> Any:
+def members(group_ids: Sequence[int]) -> Select[Any]:
     """Return a query for the ids of all contacts in these groups, at whatever depth."""
     below = reached(group_ids)
     return select(group_members.c.contact_id).where(group_members.c.group_id.in_(select(below.c.id)))
@@ -150,5 +150,5 @@ def _groups(account_id: int) -> Select[Any]:
     ).where(groups.c.account_id == account_id)
 
 
-def _group(row: Any) -> Group:
+def _group(row: Row[Any]) -> Group:
     return Group(id=row.id, name=row.name, contacts=row.own, groups=row.inner)

@@ -77,7 +77,7 @@ def lock(connection: Connection, account_ids: Collection[int]) -> dict[int, Purs
         select(accounts.c.id, accounts.c.balance, accounts.c.credit_limit)
         .where(accounts.c.id.in_(sorted(account_ids)))
         .order_by(accounts.c.id)
-        .with_for_update()
+        .with_for_update(key_share=True)  # rows that only name an account need not wait
     )
     return {row.id: Purse(balance=row.balance, limit=row.credit_limit) for row in connection.execute(query)}
 

@@ -5,22 +5,29 @@ A message has no state of its own here: it is :func:`bridge.model.state.summary`
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, exists, select, update
+from sqlalchemy import and_, case, exists, select, update
 
 from bridge.model.errors import Conflict, NotFound
 from bridge.model.message import recipient_id
-from bridge.model.state import State, may_move, summary
-from bridge.store import events
+from bridge.model.state import State, gives_back, may_move, summary
+from bridge.store import accounts as customers
+from bridge.store import drafts, events, ledger
 from bridge.store.tables import accounts, messages, recipients
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from bridge.model.rules import AccountRules
+
+RESCHEDULED = "rescheduled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +65,16 @@ class Kept:
     priority: int
     reference: str | None
     proof: str
+    draft: str | None
     created_at: int
     expires_at: int
     recipients: tuple[Addressed, ...]
 
     @property
     def state(self) -> State:
-        """The state of the message: that of its least settled recipient."""
+        """The state of the message: that of its least settled recipient; a draft may have none yet."""
+        if not self.recipients:
+            return State.CANCELLED if self.draft is None else State.HELD
         return summary([one.state for one in self.recipients])
 
 
@@ -110,9 +120,12 @@ def find(connection: Connection, message_id: str) -> Kept:
 def cancel(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
     """Cancel what has not left: recipients that are held, scheduled or queued.
 
-    With a ``position`` only that recipient. Raises :exc:`NotFound`, and :exc:`Conflict` when there is nothing
-    to cancel.
+    With a ``position`` only that recipient; without one a draft is closed by it, and takes no more. Prices are given
+    back if the account's setting says so, but not of texts that a carrier may have all the same. Raises
+    :exc:`NotFound`, and :exc:`Conflict` when there is nothing to cancel.
     """
+    if position is None and _close_draft(connection, message_id):
+        return []
     return _move(
         connection,
         message_id,
@@ -154,6 +167,64 @@ def settle(connection: Connection, message_id: str, position: int | None, *, sta
     )
 
 
+def reschedule(connection: Connection, message_id: str, position: int | None, *, due_at: int, now: int) -> list[Move]:
+    """Give another time to what has not begun: recipients that are scheduled, or queued and never tried.
+
+    A time that is over means now. What was left between a text's time and the end of its lifetime stays as it is, so
+    a later time is no way to outlive it; one whose lifetime is over already expires, and takes no time any more. A
+    draft as a whole keeps the time for its closing. Hours are not asked: whoever names a time means it. Returns all
+    the recipients asked for, also those that were left alone: what was moved is at ``due_at`` now. Raises
+    :exc:`NotFound`, and :exc:`Conflict` when there is nothing to give a time to.
+    """
+    message = find(connection, message_id)
+    rows = _locked(connection, message_id, position)
+    due_at = max(due_at, now)
+    to = State.SCHEDULED if due_at > now else State.QUEUED
+    if position is None and message.draft is not None:
+        written = datetime.fromtimestamp(due_at / 1000, tz=UTC).isoformat()
+        drafts.change(connection, message_id, {}, {**json.loads(message.draft), "send_at": written})
+        return [
+            Move(position=row.position, number=row.number, before=State(row.state), after=State(row.state))
+            for row in rows
+        ]
+    given = [row for row in rows if _waits(row) and row.expires_at > now]
+    if not given:
+        stale = any(map(_waits, rows))
+        there = "past its lifetime" if stale else ", ".join(dict.fromkeys(row.state for row in rows))
+        raise Conflict(f"{_named(message_id, position)} is {there}; this needs a text that waits and was never tried")
+    waiting = recipients.c.state == State.SCHEDULED
+    waiting |= and_(recipients.c.state == State.QUEUED, ~recipients.c.in_doubt, recipients.c.attempts == 0)
+    # The rows are locked, so these are just the ones that were looked at.
+    connection.execute(
+        update(recipients)
+        .where(_asked(message_id, position), waiting, recipients.c.expires_at > now)
+        .values(
+            state=to,
+            due_at=due_at,
+            expires_at=recipients.c.expires_at + due_at - recipients.c.due_at,
+            updated_at=now,
+        )
+    )
+    events.add(
+        connection,
+        [
+            (message.account_id, RESCHEDULED, message_id, row.position, {"before": row.due_at, "due_at": due_at})
+            for row in given
+        ],
+        now=now,
+    )
+    moved = {row.position for row in given}
+    return [
+        Move(
+            position=row.position,
+            number=row.number,
+            before=State(row.state),
+            after=to if row.position in moved else State(row.state),
+        )
+        for row in rows
+    ]
+
+
 def _move(
     connection: Connection,
     message_id: str,
@@ -166,18 +237,9 @@ def _move(
 ) -> list[Move]:
     """Move the recipients in one of ``sources``, with an event for each; in a write transaction."""
     message = find(connection, message_id)
-    asked = recipients.c.message_id == message_id
-    if position is not None:
-        asked &= recipients.c.position == position
-    rows = connection.execute(
-        select(recipients.c.position, recipients.c.number, recipients.c.state)
-        .where(asked)
-        .order_by(recipients.c.position)
-        .with_for_update()
-    ).all()
-    if not rows:
-        reason = f"message {message_id} has no recipient {position}"
-        raise NotFound(reason)
+    # Accounts before recipients, as the writer locks them: then nobody waits in a circle.
+    ledger.lock(connection, [message.account_id])
+    rows = _locked(connection, message_id, position)
     allowed = [state for state in sources if may_move(state, to)]
     moves = []
     for row in rows:
@@ -186,8 +248,7 @@ def _move(
         moves.append(Move(position=row.position, number=row.number, before=before, after=after))
     if not any(move.made for move in moves):
         there = ", ".join(dict.fromkeys(move.before for move in moves))
-        named = message_id if position is None else recipient_id(message_id, position)
-        reason = f"{named} is {there}; this needs {' or '.join(allowed)}"
+        reason = f"{_named(message_id, position)} is {there}; this needs {' or '.join(allowed)}"
         raise Conflict(reason)
     values: dict[str, Any] = {"state": to, "reason": reason, "updated_at": now}
     if to is State.QUEUED:
@@ -198,7 +259,19 @@ def _move(
             "expires_at": case((recipients.c.expires_at < fresh, fresh), else_=recipients.c.expires_at),
         }
     # The rows are locked, so these are just the ones that were looked at.
-    connection.execute(update(recipients).where(asked, recipients.c.state.in_(allowed)).values(values))
+    connection.execute(
+        update(recipients).where(_asked(message_id, position), recipients.c.state.in_(allowed)).values(values)
+    )
+    rules = customers.rules_of(connection, message.account_id)
+    ledger.refund(
+        connection,
+        [
+            (message.account_id, message_id, row.position, row.price)
+            for row, move in zip(rows, moves, strict=True)
+            if move.made and _refunded(rules, row, to)
+        ],
+        now=now,
+    )
     events.add(
         connection,
         [
@@ -209,6 +282,51 @@ def _move(
         now=now,
     )
     return moves
+
+
+def _refunded(rules: AccountRules, row: Row[Any], to: State) -> bool:
+    """Tell whether a move that a person made gives the text's price back."""
+    if to is State.CANCELLED:
+        return rules.refund_cancelled and not row.in_doubt
+    return gives_back(State(row.state), to)
+
+
+def _close_draft(connection: Connection, message_id: str) -> bool:
+    """Let a message that is open take no more. Returns whether that is all there was to do."""
+    closed = connection.execute(
+        update(messages).where(messages.c.id == message_id, messages.c.draft.is_not(None)).values(draft=None)
+    )
+    held = exists().where(recipients.c.message_id == message_id, recipients.c.state == State.HELD)
+    return bool(closed.rowcount) and not connection.scalar(select(held))
+
+
+def _waits(row: Row[Any]) -> bool:
+    """Tell whether a recipient was never tried, and no carrier may have it."""
+    return row.state == State.SCHEDULED or (row.state == State.QUEUED and not row.in_doubt and not row.attempts)
+
+
+def _locked(connection: Connection, message_id: str, position: int | None) -> Sequence[Row[Any]]:
+    """Return the recipients asked for, locked, in their order. Raises :exc:`NotFound`."""
+    columns = ("position", "number", "state", "price", "in_doubt", "attempts", "due_at", "expires_at")
+    query = (
+        select(*(recipients.c[name] for name in columns))
+        .where(_asked(message_id, position))
+        .order_by(recipients.c.position)
+        .with_for_update()
+    )
+    rows = connection.execute(query).all()
+    if position is not None and not rows:
+        raise NotFound(f"message {message_id} has no recipient {position}")
+    return rows
+
+
+def _asked(message_id: str, position: int | None) -> ColumnElement[bool]:
+    asked = recipients.c.message_id == message_id
+    return asked if position is None else and_(asked, recipients.c.position == position)
+
+
+def _named(message_id: str, position: int | None) -> str:
+    return message_id if position is None else recipient_id(message_id, position)
 
 
 def _has(states: Sequence[State]) -> ColumnElement[bool]:

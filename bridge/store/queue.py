@@ -94,8 +94,8 @@ def claim(
 ) -> list[Claimed]:
     """Take up to ``limit`` eligible rows of a lane, the highest priority first, then the longest due.
 
-    Up to ``oldest`` of them are those that are due the longest whatever their priority, if that is more than
-    ``patience`` milliseconds: so a queue that is never first still moves.
+    Up to ``oldest`` of them are those that are due the longest whatever their priority, if that is ``patience``
+    milliseconds or more: so a queue that is never first still moves.
 
     ``carrier`` names the carrier to ask, given the one the row names and whether it is in doubt. Rows past
     their lifetime are taken too: the caller expires them. No two callers get the same row: SQLite has one

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Window(NamedTuple):
-    """What is counted, and when: ``subject`` is ``account``, ``spend``, or a mailbox; ``ends`` is in milliseconds.
+    """What is counted, and when: ``subject`` is ``account``, ``spend``, or ``from`` an origin; ``ends`` in milliseconds.
 
     A window is named by its end, so that what is over can be swept away by one comparison.
     """

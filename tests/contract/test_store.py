@@ -13,7 +13,7 @@ from sqlalchemy import Engine, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.model.errors import Conflict, NotFound, SchemaMismatch
-from bridge.store import accounts, events, ledger, revision, schema, tables
+from bridge.store import accounts, events, ledger, revision, schema, submissions, tables
 from bridge.store.directory import load_directory
 from bridge.store.engine import Store
 from bridge.store.tables import heartbeat, metadata
@@ -47,12 +47,18 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 
 
 def _shape(engine: Engine) -> dict[str, object]:
-    """Everything that the database itself says about its schema, but for Alembic's own table."""
+    """Everything that the database itself says about its schema, but for Alembic's own table.
+
+    Columns are sorted by name: one that a migration adds comes last, wherever it is described.
+    """
     seen = inspect(engine)
     tables = [name for name in sorted(seen.get_table_names()) if name != "alembic_version"]
     shape: dict[str, object] = {
         table: {
-            "columns": [{key: str(value) for key, value in column.items()} for column in seen.get_columns(table)],
+            "columns": sorted(
+                ({key: str(value) for key, value in column.items()} for column in seen.get_columns(table)),
+                key=lambda column: column["name"],
+            ),
             "primary key": seen.get_pk_constraint(table),
             "foreign keys": sorted(seen.get_foreign_keys(table), key=str),
             "unique": sorted(seen.get_unique_constraints(table), key=str),
@@ -313,14 +319,14 @@ def test_the_ledger(any_store: Store) -> None:
     """A balance is the sum of an account's own entries, large and negative ones too; entries come newest first."""
     mine, other = texts.add_account(any_store, "mine"), texts.add_account(any_store, "other")
     with any_store.write() as connection:
-        ledger.add(connection, mine, 9_000_000_000_000, kind="credit", note="first", now=1)
-        ledger.add(connection, mine, -500, kind="text", now=2)
-        ledger.add(connection, other, 77, kind="credit", now=3)
+        assert ledger.credit(connection, mine, 9_000_000_000_000, note="first", now=1) == 9_000_000_000_000
+        assert ledger.credit(connection, mine, -500, now=2) == 8_999_999_999_500
+        assert ledger.credit(connection, other, 77, now=3) == 77
     with any_store.read() as connection:
         assert ledger.balance(connection, mine) == 8_999_999_999_500
         assert ledger.balance(connection, other) == 77
         newest = ledger.entries(connection, mine, limit=1)
-        assert [(entry.amount, entry.kind, entry.note) for entry in newest] == [(-500, "text", "")]
+        assert [(entry.amount, entry.kind, entry.note) for entry in newest] == [(-500, "credit", "")]
         assert len(ledger.entries(connection, mine, limit=10)) == 2
     new = texts.add_account(any_store, "new")
     with any_store.read() as connection:
@@ -362,8 +368,9 @@ def test_texts_are_kept_to_the_letter(any_store: Store, clock: HandClock, words:
 
 def test_rows_need_their_account(any_store: Store, clock: HandClock) -> None:
     """Foreign keys hold: a text of an account that does not exist cannot be written."""
-    with pytest.raises(IntegrityError):
-        texts.put(any_store, texts.make_plan(clock, account_id=404))
+    plan = texts.make_plan(clock, account_id=404)
+    with pytest.raises(IntegrityError), any_store.write() as connection:
+        submissions.insert(connection, [(plan.message, plan.recipients)])
     assert texts.rows(any_store) == []
 
 

@@ -83,7 +83,7 @@ class Clerk:
 
 def test_a_claim_gives_all_that_a_carrier_needs(clerk: Clerk) -> None:
     """The claimed row holds the text, and its place in the store says who has it until when."""
-    message = clerk.put(text="שלום", sender="Acme", addressed=[(texts.number(1), "k")])
+    message = clerk.put(text="שלום", sender="Acme", price=750, addressed=[(texts.number(1), "k")])
     created = clerk.clock.ms
     clerk.clock.advance(ms=5)
     (claimed,) = clerk.claim(owner="me")
@@ -100,6 +100,7 @@ def test_a_claim_gives_all_that_a_carrier_needs(clerk: Clerk) -> None:
         carrier="a",
         in_doubt=False,
         lane="1",
+        price=750,
         created_at=created,
         expires_at=created + 86_400_000,
     )

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from bridge.model.message import Message, Priority, Receipt, Recipient, Result
+from bridge.model.quota import Quota
 from bridge.model.state import State
 from bridge.model.text import measure
 from bridge.pipeline.accept import Plan
@@ -20,6 +22,8 @@ from bridge.store.tables import events, recipients
 from tests.support.clock import HandClock
 
 _ids = count(1)
+_NO_QUOTA = Quota()
+_UTC = ZoneInfo("UTC")
 
 
 def number(index: int) -> str:
@@ -37,9 +41,18 @@ def make_plan(
     lifetime: timedelta = timedelta(hours=24),
     lane: str = "1",
     sender: str | None = None,
+    price: int = 0,
+    wait: timedelta = timedelta(0),
+    quota: Quota = _NO_QUOTA,
+    test: bool = False,
+    all_or_nothing: bool = False,
 ) -> Plan:
-    """Return what accept makes of a text to numbers, each with its key. Ids made later sort later."""
+    """Return what accept makes of a text to numbers, each with its key. Ids made later sort later.
+
+    ``price`` is that of each recipient, in thousandths; one that has to ``wait`` is scheduled, and lives from then.
+    """
     size = measure(text)
+    due_at = clock() + wait
     message = Message(
         id=f"{next(_ids):026x}",
         account_id=account_id,
@@ -51,7 +64,7 @@ def make_plan(
         parts=size.parts,
         priority=priority,
         created_at=clock(),
-        expires_at=clock() + lifetime,
+        expires_at=due_at + lifetime,
     )
     planned = tuple(
         Recipient(
@@ -59,26 +72,47 @@ def make_plan(
             position=position,
             number=to,
             key=key,
-            state=State.QUEUED,
+            state=State.SCHEDULED if wait else State.QUEUED,
             lane=lane,
             parts=size.parts,
+            due_at=due_at,
+            expires_at=message.expires_at,
+            price=price,
         )
         for position, (to, key) in enumerate(addressed, start=1)
     )
-    results = tuple(Result(number=one.number, recipient_id=one.id) for one in planned)
-    return Plan(message=message, recipients=planned, results=results)
+    results = tuple(
+        Result(
+            number=one.number,
+            recipient_id=one.id,
+            state=one.state,
+            parts=one.parts,
+            price=one.price,
+            due_at=one.due_at,
+        )
+        for one in planned
+    )
+    return Plan(
+        message=message,
+        recipients=planned,
+        results=results,
+        quota=quota,
+        zone=_UTC,
+        test=test,
+        all_or_nothing=all_or_nothing,
+    )
 
 
 def put(store: Store, *plans: Plan) -> list[Receipt]:
     """Commit plans."""
     with store.write() as connection:
-        return take(connection, plans)
+        return take(connection, plans, now=store.now(connection))
 
 
-def add_account(store: Store, name: str = "acme") -> int:
-    """Make an account and return its id."""
+def add_account(store: Store, name: str = "acme", *, credit_limit: int | None = None) -> int:
+    """Make an account and return its id. Its texts are only counted, unless there is a limit to its credit."""
     with store.write() as connection:
-        return accounts.add_account(connection, name, region="IL", now=0).id
+        return accounts.add_account(connection, name, region="IL", credit_limit=credit_limit, now=0).id
 
 
 def rows(store: Store) -> list[Any]:

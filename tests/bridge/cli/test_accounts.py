@@ -164,8 +164,8 @@ def test_credit_is_added_taken_and_shown(acme: Desk) -> None:
     shown = acme.call("credit", "show", "acme", "--limit", "2", "--json").json
     assert (shown["account"], shown["credit"]) == ("acme", 50.125)
     assert [(entry["amount"], entry["kind"], entry["note"]) for entry in shown["entries"]] == [
-        (-50, "taken", ""),
-        (0.125, "added", "invoice 7"),
+        (-50, "credit", ""),
+        (0.125, "credit", "invoice 7"),
     ]
 
 
@@ -234,7 +234,7 @@ def test_a_table_has_one_line_for_each_row(acme: Desk) -> None:
     acme.call("credit", "add", "acme", "1", "--note", note)
     header, first, _ = acme.call("credit", "show", "acme").out.splitlines()[1:]
     assert header.split() == ["at", "amount", "kind", "note"]
-    assert first.split()[1:] == ["1", "added", "[red]" + "x" * 500 + "שלום\\x1b[2J\\n\\u202e"]
+    assert first.split()[1:] == ["1", "credit", "[red]" + "x" * 500 + "שלום\\x1b[2J\\n\\u202e"]
 
 
 def test_the_options_hold_before_and_after_the_command(

@@ -41,6 +41,7 @@ CODES = {
     "Trouble": "trouble",
     "StoreUnavailable": "store_unavailable",
     "StoreFull": "store_full",
+    "UnmatchedReport": "report_unmatched",
     "Stopping": "stopping",
     "InternalError": "internal",
     "OperatorError": "operator",

@@ -214,22 +214,25 @@ def test_what_overlaps_sends_the_rest(any_store: Store, clock: HandClock, *, tog
     assert number_of(any_store, messages) == 2
 
 
+def accepted(clock: HandClock, *addressed: tuple[str, str | None]) -> Plan:
+    """Return a plan as the rules make it, of numbers with their keys."""
+    submission = Submission(
+        account_id=1,
+        door="test",
+        origin="ann",
+        recipients=tuple(Addressee(number=to, key=key) for to, key in addressed),
+        text="hello",
+    )
+    directory = Directory.of(1, [Account(id=1, name="acme", region="IL")], [])
+    return accept(
+        submission, directory=directory, rules=Rules(router=Router([Route(name="1", carriers=("a",))])), now=clock()
+    )
+
+
 def test_a_number_twice_in_one_submission(any_store: Store, clock: HandClock) -> None:
     """One text; the second mention is answered as a duplicate of the first, again when all of it comes again."""
-    directory = Directory.of(1, [Account(id=1, name="acme", region="IL")], [])
-    rules = Rules(router=Router([Route(name="1", carriers=("a",))]))
-
-    def plan() -> Plan:
-        submission = Submission(
-            account_id=1,
-            door="test",
-            origin="ann",
-            recipients=tuple(Addressee(number=to, key=to) for to in (A, B, A)),
-            text="hello",
-        )
-        return accept(submission, directory=directory, rules=rules, now=clock())
-
-    first, again = submit_each(any_store, plan(), plan(), together=False)
+    plans = [accepted(clock, (A, A), (B, B), (A, A)) for _ in range(2)]
+    first, again = submit_each(any_store, *plans, together=False)
     assert [one.duplicate for one in first.results] == [False, False, True]
     assert first.results[2].recipient_id == first.results[0].recipient_id
     assert [one.recipient_id for one in again.results] == [one.recipient_id for one in first.results]
@@ -239,8 +242,13 @@ def test_a_number_twice_in_one_submission(any_store: Store, clock: HandClock) ->
 
 def test_a_key_twice_in_one_submission(any_store: Store, clock: HandClock) -> None:
     """The rule is the same within a submission: one key, one text, and the second is told so."""
-    (receipt,) = submit_each(any_store, make_plan(clock, [(A, "same"), (B, "same")]), together=False)
-    assert [one.duplicate for one in receipt.results] == [False, True]
+    plans = [accepted(clock, (A, "same"), (B, "same")) for _ in range(2)]
+    first, again = submit_each(any_store, *plans, together=False)
+    assert [one.duplicate for one in first.results] == [False, True]
+    assert [one.duplicate for one in again.results] == [True, True]
+    assert {one.recipient_id for receipt in (first, again) for one in receipt.results} == {
+        f"{plans[0].message.id}-1"
+    }
     assert [row.number for row in texts.rows(any_store)] == [A]
 
 

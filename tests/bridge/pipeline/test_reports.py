@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bridge.model.errors import UnmatchedReport
 from bridge.model.message import Inbound, Report, recipient_id
 from bridge.model.state import State, may_move
 from bridge.pipeline import reports
@@ -130,9 +131,11 @@ def test_a_report_that_overtakes_the_answer(any_store: Store, clock: HandClock) 
     ids=repr,
 )
 def test_a_report_on_nothing_changes_nothing(any_store: Store, clock: HandClock, fields: dict[str, Any]) -> None:
-    """An id that we do not know, or that another carrier gave, is no error: carriers report what is not ours too."""
+    """An id that we do not know, or that another carrier gave, is said to be unknown, so that it may come again."""
     message = sent(any_store, clock)
-    assert not apply(any_store, State.DELIVERED, **fields)
+    with pytest.raises(UnmatchedReport):
+        apply(any_store, State.DELIVERED, **fields)
+    assert texts.happened(any_store) == []
     assert texts.row(any_store, message).state == "sent"
 
 
@@ -140,14 +143,17 @@ def test_our_own_id_needs_the_carrier_too(any_store: Store, clock: HandClock) ->
     """A carrier speaks for its own texts alone."""
     message = sent(any_store, clock)
     named = recipient_id(message, 1)
-    assert not apply(any_store, State.DELIVERED, carrier="b", recipient_id=named, carrier_id=None)
+    with pytest.raises(UnmatchedReport):
+        apply(any_store, State.DELIVERED, carrier="b", recipient_id=named, carrier_id=None)
+    assert texts.row(any_store, message).state == "sent"
     assert apply(any_store, State.DELIVERED, recipient_id=named, carrier_id=None)
 
 
 def test_a_text_without_an_id_is_not_hit(any_store: Store, clock: HandClock) -> None:
     """Texts for which the carrier gave no id are not found by any."""
     message = sent(any_store, clock, carrier_id=None)
-    assert not apply(any_store, State.DELIVERED, carrier_id="None")
+    with pytest.raises(UnmatchedReport):
+        apply(any_store, State.DELIVERED, carrier_id="None")
     assert texts.row(any_store, message).state == "sent"
 
 

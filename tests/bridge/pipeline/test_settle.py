@@ -66,6 +66,7 @@ def claimed(
         carrier=carrier,
         in_doubt=in_doubt,
         lane="1",
+        price=500,
         created_at=0,
         expires_at=expires_at,
     )

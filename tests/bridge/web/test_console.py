@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from bridge.model.state import State
 from bridge.store import accounts
-from bridge.store.tables import recipients
+from bridge.store.tables import messages, recipients
 from bridge.web.console import STATES
 from tests.bridge.web.page import Page, said
 from tests.bridge.web.world import DEADLINE, Beside, World, until
@@ -46,6 +46,7 @@ def test_it_shows_a_phone_per_number_with_its_texts(tmp_path: Path) -> None:
     async def run() -> Page:
         world = World(tmp_path, console=True)
         async with world.open() as client:
+            await world.approve("ACME")
             await world.submit(NUMBER, "first", "ACME")
             await asyncio.sleep(0.002)  # ids sort by the millisecond
             await world.submit("+14165550123", "x" * 200)
@@ -92,7 +93,11 @@ def test_a_text_is_text(tmp_path: Path) -> None:
     async def run() -> str:
         world = World(tmp_path, console=True)
         async with world.open() as client:
-            await world.submit(NUMBER, evil, sender="<b>ACME")
+            receipt = await world.submit(NUMBER, evil)
+            # No submission brings such a name, but an older version may have kept it.
+            with world.store.write() as connection:
+                named = update(messages).where(messages.c.id == receipt.message_id).values(sender="<b>ACME")
+                connection.execute(named)
             return (await client.get("/console")).text
 
     source = asyncio.run(run())

@@ -15,12 +15,13 @@ from starlette.routing import BaseRoute
 from bridge.clock import system_clock
 from bridge.doors import Door, Health
 from bridge.model.message import Addressee, Receipt, Submission
+from bridge.model.sender import Verdict, parse_sender
 from bridge.pipeline.accept import Rules
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.intake import Intake
 from bridge.pipeline.routing import Route, Router
 from bridge.pipeline.snapshot import Snapshot
-from bridge.store import accounts, schema
+from bridge.store import accounts, schema, senders
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from bridge.web.config import HttpSettings
@@ -111,6 +112,12 @@ class World:
                 sender=sender,
             )
         )
+
+    async def approve(self, name: str) -> None:
+        """Let the account send under a name, from now on."""
+        with self.store.write() as connection:
+            senders.settle(connection, self.account.id, parse_sender(name), Verdict.APPROVE, now=0)
+        await self.intake.snapshot.open()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[httpx.AsyncClient]:
