@@ -10,7 +10,7 @@ import errno
 import socket
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bridge.fields import split_address
 from bridge.model.errors import ConfigError
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
-    from starlette.routing import BaseRoute as Route
+    from starlette.routing import BaseRoute
 
     from bridge.clock import Clock
     from bridge.pipeline.intake import Intake
     from bridge.store.engine import Store
     from bridge.telemetry import Metrics
+
+    Route: TypeAlias = BaseRoute
 
 _GROUP = "smsbridge.doors"
 _BACKLOG = 1024

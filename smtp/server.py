@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.doors import listen
 from bridge.fields import join_address
@@ -36,7 +36,7 @@ class MailDoor:
         self._empty.set()
         self._frame: Frame | None = None
         self._closing = False
-        self.addresses: list[str] = []
+        self.addresses: Sequence[str] = ()
 
     async def open(self) -> None:
         """Listen on every address. Raises :exc:`ConfigError`."""
@@ -49,7 +49,7 @@ class MailDoor:
         )
         for address in self._settings.listen:
             listener = listen(address, setting="smtp.listen")
-            self.addresses.append(join_address(*listener.getsockname()[:2]))
+            self.addresses = (*self.addresses, join_address(*listener.getsockname()[:2]))
             self._servers.append(await loop.create_server(self._connection, sock=listener))
 
     async def close(self, *, grace: float) -> None:
@@ -97,7 +97,7 @@ class MailDoorKind:
     settings = SmtpSettings
     preview = staticmethod(preview)
 
-    def build(self, settings: Any, services: Services) -> Door:
+    def build(self, settings: SmtpSettings, services: Services) -> Door:
         """Return the door, not yet open."""
         return MailDoor(settings, services)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.context import Context, command, iso
-from bridge.cli.money import as_number, format_credit, parse_credit
+from bridge.cli.money import format_credit, parse_credit
 from bridge.cli.options import AccountName, noun
 from bridge.model.numbers import known_region
+from bridge.model.price import credit_number
 from bridge.store import accounts, ledger
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _summary(session: Session, account: Account) -> dict[str, Any]:
         "name": account.name,
         "region": account.region,
         "enabled": account.enabled,
-        "credit": as_number(ledger.balance(session.connection, account.id)),
+        "credit": credit_number(ledger.balance(session.connection, account.id)),
     }
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from bridge.cli.context import Context, command, iso
-from bridge.cli.money import as_number, format_credit, parse_credit
+from bridge.cli.money import format_credit, parse_credit
 from bridge.cli.options import AccountName, noun
+from bridge.model.price import credit_number
 from bridge.store import ledger
 
 app = noun("An account's credit.")
@@ -34,7 +35,7 @@ def add(
         ledger.add(session.connection, holder.id, amount, kind=kind, note=note, now=session.now)
         balance = ledger.balance(session.connection, holder.id)
     context.show(
-        {"account": account, "added": as_number(amount), "credit": as_number(balance)},
+        {"account": account, "added": credit_number(amount), "credit": credit_number(balance)},
         f"{account} has {format_credit(balance)}",
     )
 
@@ -53,14 +54,14 @@ def show(
     rows = [
         {
             "at": iso(entry.created_at),
-            "amount": as_number(entry.amount),
+            "amount": credit_number(entry.amount),
             "kind": entry.kind,
             "note": entry.note,
         }
         for entry in entries
     ]
     if context.options.json:
-        context.show({"account": account, "credit": as_number(balance), "entries": rows})
+        context.show({"account": account, "credit": credit_number(balance), "entries": rows})
         return
     context.show(None, f"{account} has {format_credit(balance)}")
     context.table(rows, "at", "amount", "kind", "note", empty="no entries")

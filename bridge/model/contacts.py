@@ -37,7 +37,8 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 # Programs put them around names of right-to-left scripts; within a name, direction is the letters' own.
 _MARKS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
-_SEVERAL: Final = ";"
+_SEVERAL: Final = re.compile("[;,]")
+_SIGNS: Final = frozenset("_-.\u200c\u200d")
 
 
 class Listing(StrEnum):
@@ -134,14 +135,14 @@ def split_listing(written: str) -> tuple[Listing | None, str]:
     """Split ``tag:vip`` into what it stands for and the name; None where no such word leads. Raises nothing."""
     head, colon, name = written.partition(":")
     word = head.strip().lower()
-    if colon and word in Listing:
+    if colon and word in set(Listing):
         return Listing(word), name.strip()
     return None, written.strip()
 
 
 def split_several(written: str) -> list[str]:
-    """Split tags or groups that were written into one cell, with semicolons between. Raises nothing."""
-    return [each for part in written.split(_SEVERAL) if (each := part.strip())]
+    """Split tags or groups that were written into one cell, with semicolons or commas between. Raises nothing."""
+    return [each for part in _SEVERAL.split(written) if (each := part.strip())]
 
 
 def contact_name(raw: str) -> str:
@@ -155,7 +156,7 @@ def group_name(raw: str) -> str:
     Raises ValueError.
     """
     name = _line(raw, "the name of a group", LONGEST_GROUP)
-    if not _LETTER.search(name) or _SEVERAL in name or "," in name or split_listing(name)[0] is not None:
+    if not _LETTER.search(name) or _SEVERAL.search(name) or split_listing(name)[0] is not None:
         message = (
             f"{name!r}: the name of a group has a letter, no comma and no semicolon, and does not begin with "
             f"{', '.join(f'{word}:' for word in Listing)}"
@@ -167,22 +168,31 @@ def group_name(raw: str) -> str:
 def tag_name(raw: str) -> str:
     """Return a tag as it is kept: folded. Raises ValueError."""
     tag = fold(_line(raw, "a tag", LONGEST_TAG))
-    if not tag or _SEVERAL in tag or "," in tag:
+    if not tag or _SEVERAL.search(tag):
         message = f"{tag!r}: a tag is not empty, and has no comma and no semicolon"
         raise ValueError(message)
     return tag
 
 
 def field_name(raw: str) -> str:
-    """Return a field's name as it is kept. Raises ValueError, also for what a contact has anyway."""
-    name = _line(raw, "the name of a field", LONGEST_FIELD_NAME)
-    if not name or "{" in name or "}" in name:
-        message = f"{name!r}: the name of a field is not empty, and has no braces"
+    """Return a field's name as it is kept: one that a template can say.
+
+    Letters, digits, marks, ``_``, ``-`` and ``.`` stay; whatever stands between becomes ``_``: ``First name`` is
+    ``First_name``. Raises ValueError, also for what a contact has anyway.
+    """
+    line = _line(raw, "the name of a field", LONGEST_FIELD_NAME)
+    name = "_".join("".join(char if _sayable(char) else " " for char in line).split()).lstrip("_")
+    if not name:
+        message = f"{raw!r:.80}: the name of a field has a letter or a digit"
         raise ValueError(message)
     if fold(name) in RESERVED:
         message = f"{name!r}: no field can have that name, for every contact has it"
         raise ValueError(message)
     return name
+
+
+def _sayable(char: str) -> bool:
+    return char in _SIGNS or unicodedata.category(char)[0] in "LM" or char.isdecimal()
 
 
 def _email(raw: str) -> str:

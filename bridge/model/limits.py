@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from bridge.model.duration import parse_duration
@@ -44,12 +45,12 @@ class Exceeded:
     """A limit that is reached.
 
     ``free_at`` is when it lets the texts pass if no other comes between, in milliseconds since 1970; None when they
-    are more than it ever lets pass together. ``wait`` is the time until then in whole seconds, rounded up.
+    are more than it ever lets pass together. ``wait_seconds`` is the time until then, rounded up.
     """
 
     limit: Limit
     free_at: int | None
-    wait: int | None
+    wait_seconds: int | None
 
 
 def parse_limit(written: str) -> Limit:
@@ -74,7 +75,7 @@ def parse_limits(written: Iterable[str]) -> tuple[Limit, ...]:
     Raises ValueError for one that :func:`parse_limit` refuses, and for two of one span: only the lower would count.
     """
     limits = sorted(map(parse_limit, written), key=lambda limit: limit.span)
-    for one, other in zip(limits, limits[1:], strict=False):
+    for one, other in pairwise(limits):
         if one.span == other.span:
             message = f"{one} and {other} are limits of the same span; keep one"
             raise ValueError(message)
@@ -98,10 +99,10 @@ def exceeded(times: Sequence[int], limits: Iterable[Limit], now: int, *, texts: 
         # So many of the latest must be over before the new ones and all younger ones fit.
         place = limit.count - texts + 1
         if place <= 0:
-            return Exceeded(limit=limit, free_at=None, wait=None)
+            return Exceeded(limit=limit, free_at=None, wait_seconds=None)
         if len(times) < place:
             continue
         free_at = times[-place] + limit.span // timedelta(milliseconds=1)
         if free_at > now and (worst is None or worst.free_at is None or free_at > worst.free_at):
-            worst = Exceeded(limit=limit, free_at=free_at, wait=-((now - free_at) // 1000))
+            worst = Exceeded(limit=limit, free_at=free_at, wait_seconds=-((now - free_at) // 1000))
     return worst

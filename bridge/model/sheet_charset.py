@@ -62,21 +62,8 @@ def find_charset(chunks: Iterable[bytes]) -> str | None:
             return name
     if b"\0" in first:
         return _wide(first)
-    sample = bytearray()
-    utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
-    for lines in _whole_lines(chain([first], pieces)):
-        if lines.isascii():
-            continue
-        if utf8 is not None:
-            try:
-                utf8.decode(lines, final=True)
-            except UnicodeDecodeError:
-                utf8 = None
-        if len(sample) < _SAMPLE:
-            sample += b"".join(line for line in lines.splitlines(keepends=True) if not line.isascii())
-        if utf8 is None and len(sample) >= _SAMPLE:
-            break
-    return "utf-8" if utf8 is not None else _by_words(bytes(sample[:_SAMPLE]))
+    sample = _sample(chain([first], pieces))
+    return _by_words(sample) if sample else "utf-8"
 
 
 def known_charset(name: str) -> str:
@@ -85,8 +72,33 @@ def known_charset(name: str) -> str:
         "".encode(name)
         return codecs.lookup(name).name
     except (LookupError, ValueError) as error:
-        message = f"{name!r}: no such charset; write utf-8, utf-16, windows-1255, windows-1251, windows-1252 or the like"
+        message = (
+            f"{name!r}: no such charset; write utf-8, utf-16, windows-1255, windows-1251, windows-1252 or the like"
+        )
         raise ValueError(message) from error
+
+
+def _sample(pieces: Iterable[bytes]) -> bytes:
+    """Return lines beyond ASCII, 64 KiB of them at most; nothing when all the file is UTF-8."""
+    sample = bytearray()
+    utf8 = True
+    for lines in _whole_lines(pieces):
+        if lines.isascii():
+            continue
+        utf8 = utf8 and _is_utf8(lines)
+        if len(sample) < _SAMPLE:
+            sample += b"".join(line for line in lines.splitlines(keepends=True) if not line.isascii())
+        if not utf8 and len(sample) >= _SAMPLE:
+            break
+    return b"" if utf8 else bytes(sample[:_SAMPLE])
+
+
+def _is_utf8(lines: bytes) -> bool:
+    try:
+        lines.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -127,7 +139,7 @@ def _by_words(sample: bytes) -> str | None:
 
 
 def _central(sample: bytes) -> bool:
-    """Tell whether the words make more sense as Czech, Polish, Hungarian and so on, whose letters have the same codes."""
+    """Tell whether the words make more sense as Czech, Polish and so on, whose letters have the same codes."""
     # Rarely needed, and slow to import.
     from charset_normalizer import from_bytes  # noqa: PLC0415 - see above
 

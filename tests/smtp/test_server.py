@@ -103,7 +103,7 @@ def test_it_listens_where_it_is_told(loop: str, store: Store) -> None:
     async def main() -> None:
         listen = ["127.0.0.1:0", "[::1]:0", "127.0.0.1:0"]
         async with mail_door(store, listen=listen, hostname="mx.example.com") as door:
-            assert door.addresses == []
+            assert list(door.addresses) == []
             await door.open()
             hosts = [address.rpartition(":")[0] for address in door.addresses]
             assert hosts == ["127.0.0.1", "[::1]", "127.0.0.1"]

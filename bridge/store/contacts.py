@@ -1,0 +1,315 @@
+"""Contacts of an account, many at once; and the numbers that a recipient's name stands for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import TextClause, bindparam, delete, func, select, text
+
+from bridge.model.contacts import Contact, Listing, fold, merge, split_listing
+from bridge.model.errors import NotFound, TooManyRecipients, UnknownRecipient
+from bridge.store import batch, groups
+from bridge.store.tables import contact_tags, contacts, group_members
+from bridge.store.tables import groups as group_table
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
+
+    from bridge.model.contacts import Change
+
+_COLUMNS = ("account_id", "number", "name", "folded", "email", "fields", "created_at", "updated_at")
+_SHOWN: tuple[Column[Any], ...] = (
+    contacts.c.id,
+    contacts.c.number,
+    contacts.c.name,
+    contacts.c.email,
+    contacts.c.fields,
+)
+
+
+_Asked: TypeAlias = dict[Listing | None, dict[str, str]]
+"""What recipients were named, each by its folded name, as written; under None those that do not say what they are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A contact as it is in the store, with the groups that hold it themselves. Times are in milliseconds."""
+
+    id: int
+    contact: Contact
+    groups: tuple[str, ...]
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What became of changes: how many made a contact, changed one, or changed one that ``now`` had written before.
+
+    ``refused`` has the place of each other one, and why.
+    """
+
+    added: int
+    updated: int
+    repeated: int
+    refused: tuple[tuple[int, str], ...]
+
+
+def put(connection: Connection, account_id: int, changes: Sequence[Change], *, now: int) -> Written:
+    """Make or change the contacts of the changes' numbers, in their order: of two for one number the later wins.
+
+    Groups that do not exist are made. Calls with the same ``now`` are one piece of work: what one of them wrote, the
+    next ones count as repeated. A thousand changes are a good size: a few statements, whatever their number.
+    """
+    numbers = list(dict.fromkeys(change.number for change in changes))
+    known = _known(connection, account_id, numbers)
+    before = {number for number, row in known.items() if row.updated_at != now}
+    made: dict[str, Contact] = {}
+    tags: dict[str, frozenset[str]] = {}
+    joined: list[tuple[str, str]] = []
+    refused = []
+    added = updated = repeated = 0
+    for place, change in enumerate(changes):
+        number = change.number
+        base = made.get(number) or (_contact(known[number]) if number in known else None)
+        try:
+            made[number] = merge(base, change)
+        except ValueError as error:
+            refused.append((place, str(error)))
+            continue
+        if change.tags is not None:
+            tags[number] = change.tags
+        joined += [(group, number) for group in change.groups]
+        if base is None:
+            added += 1
+        elif number in before:
+            before.remove(number)
+            updated += 1
+        else:
+            repeated += 1
+    ids = _write(connection, account_id, made.values(), now)
+    _tag(connection, account_id, {ids[number]: given for number, given in tags.items()}, drop=bool(known))
+    if joined:
+        places = groups.ensure(connection, account_id, {group for group, _ in joined}, now=now)
+        groups.join(connection, {(places[fold(group)], ids[number]) for group, number in joined})
+    return Written(added=added, updated=updated, repeated=repeated, refused=tuple(refused))
+
+
+def find(connection: Connection, account_id: int, number: str) -> Kept:
+    """Return the contact of a number (E.164). Raises :exc:`NotFound`."""
+    found = _kept(connection, _of(account_id).where(contacts.c.number == number))
+    if not found:
+        raise NotFound(f"no contact has the number {number}")
+    return found[0]
+
+
+def named(connection: Connection, account_id: int, name: str) -> list[Kept]:
+    """Return the contacts of a name, in whatever spelling; there may be several."""
+    return _kept(connection, _of(account_id).where(contacts.c.folded == fold(name)).order_by(contacts.c.id))
+
+
+def listed(
+    connection: Connection, account_id: int, *, tag: str | None = None, group_id: int | None = None, limit: int
+) -> list[Kept]:
+    """Return contacts by name: all, those with a tag, or those in a group or a group within it."""
+    query = _of(account_id).order_by(contacts.c.folded, contacts.c.id).limit(limit)
+    if tag is not None:
+        query = query.where(contacts.c.id.in_(_tagged(account_id, [tag])))
+    if group_id is not None:
+        query = query.where(contacts.c.id.in_(groups.members([group_id])))
+    return _kept(connection, query)
+
+
+def remove(connection: Connection, account_id: int, number: str) -> None:
+    """Remove a contact; it leaves its groups. Raises :exc:`NotFound`."""
+    here = (contacts.c.account_id == account_id, contacts.c.number == number)
+    if not connection.execute(delete(contacts).where(*here)).rowcount:
+        raise NotFound(f"no contact has the number {number}")
+
+
+def among(connection: Connection, account_id: int, numbers: Sequence[str]) -> dict[str, Contact]:
+    """Return the contacts of those of the numbers (E.164) that have one, without their tags."""
+    return {number: _contact(row) for number, row in _known(connection, account_id, numbers).items()}
+
+
+def resolve(connection: Connection, account_id: int, names: Sequence[str], *, limit: int) -> list[Contact]:
+    """Return the contacts that recipients' names stand for, each number once, without their tags.
+
+    A name is a contact's or a group's, in whatever spelling, or ``tag:x``; ``contact:x`` and ``group:x`` say which is
+    meant. Groups bring the contacts of all groups within. Contacts named come first, then those of groups, then those
+    of tags.
+
+    Raises :exc:`UnknownRecipient` for a name that stands for nothing, for no number, or for more than one thing: two
+    contacts, or a contact and a group; :exc:`TooManyRecipients` beyond ``limit`` numbers.
+    """
+    if len(names) > limit:
+        raise _too_many(limit)
+    asked: _Asked = {listing: {} for listing in (None, *Listing)}
+    for written in names:
+        listing, name = split_listing(written)
+        asked[listing][fold(name)] = written
+    people = _people(connection, account_id, [*asked[None], *asked[Listing.CONTACT]])
+    teams = groups.ids_of(connection, account_id, [*asked[None], *asked[Listing.GROUP]])
+    tags = _tags_in_use(connection, account_id, list(asked[Listing.TAG]))
+    _check(asked, people, teams, tags)
+    found = {row.number: _contact(row) for row in people.values()}
+    for ids in (groups.members(list(teams.values())) if teams else None, _tagged(account_id, tags) if tags else None):
+        if ids is not None:
+            query = select(*_SHOWN).where(contacts.c.id.in_(ids)).order_by(contacts.c.id).limit(limit + 1)
+            for row in connection.execute(query):
+                found.setdefault(row.number, _contact(row))
+    if len(found) > limit:
+        raise _too_many(limit)
+    if names and not found:
+        raise UnknownRecipient(f"nobody is in {', '.join(names[:3])}")
+    return list(found.values())
+
+
+def _check(asked: _Asked, people: Mapping[str, Row[Any]], teams: Container[str], tags: Container[str]) -> None:
+    """Refuse what stands for nothing, and what may stand for two things."""
+    for folded, written in asked[None].items():
+        _require(written, there=folded in people or folded in teams)
+        if folded in people and folded in teams:
+            raise UnknownRecipient(f"{written} is a contact and a group; write contact:{written} or group:{written}")
+    for listing, there in ((Listing.CONTACT, people), (Listing.GROUP, teams), (Listing.TAG, tags)):
+        for folded, written in asked[listing].items():
+            _require(written, there=folded in there)
+    for folded, row in people.items():
+        if row.many > 1:
+            written = asked[None].get(folded) or asked[Listing.CONTACT][folded]
+            raise UnknownRecipient(f"{row.many} contacts are named {written}; write the number")
+
+
+def _require(written: str, *, there: bool) -> None:
+    if not there:
+        raise UnknownRecipient(f"no contact, group or tag is named {written}")
+
+
+def _too_many(limit: int) -> TooManyRecipients:
+    return TooManyRecipients(f"at most {limit} recipients in one submission")
+
+
+def _write(connection: Connection, account_id: int, made: Iterable[Contact], now: int) -> dict[str, int]:
+    """Write contacts, and return the id of each number."""
+    # By number: two that write the same contacts wait for each other, and never in a circle.
+    rows = [
+        (
+            account_id,
+            one.number,
+            one.name,
+            fold(one.name),
+            one.email,
+            json.dumps(dict(one.fields), ensure_ascii=False, separators=(",", ":")),
+            now,
+            now,
+        )
+        for one in sorted(made, key=lambda one: one.number)
+    ]
+    if not rows:
+        return {}
+    written = connection.execute(_upsert(connection.dialect.name), {"rows": batch.pack(rows)})
+    return {row.number: row.id for row in written}
+
+
+def _tag(connection: Connection, account_id: int, tags: dict[int, frozenset[str]], *, drop: bool) -> None:
+    """Give contacts their tags; where there may be old ones, those go."""
+    if tags and drop:
+        connection.execute(delete(contact_tags).where(contact_tags.c.contact_id.in_(list(tags))))
+    rows = [(contact_id, tag, account_id) for contact_id, given in tags.items() for tag in sorted(given)]
+    batch.insert(connection, contact_tags, ("contact_id", "tag", "account_id"), rows)
+
+
+def _of(account_id: int) -> Select[Any]:
+    return select(*_SHOWN, contacts.c.created_at, contacts.c.updated_at).where(contacts.c.account_id == account_id)
+
+
+def _tagged(account_id: int, tags: Sequence[str]) -> Select[Any]:
+    """Return a query for the ids of the contacts with one of the tags."""
+    return select(contact_tags.c.contact_id).where(
+        contact_tags.c.account_id == account_id, contact_tags.c.tag.in_(tags)
+    )
+
+
+def _tags_in_use(connection: Connection, account_id: int, tags: Sequence[str]) -> list[str]:
+    query = select(contact_tags.c.tag).where(contact_tags.c.account_id == account_id, contact_tags.c.tag.in_(tags))
+    return list(connection.execute(query.distinct()).scalars()) if tags else []
+
+
+def _people(connection: Connection, account_id: int, folded: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return by folded name the contact, and how ``many`` there are of that name."""
+    of_name = (
+        select(contacts.c.folded, func.min(contacts.c.id).label("first"), func.count().label("many"))
+        .where(contacts.c.account_id == account_id, contacts.c.folded.in_([name for name in folded if name]))
+        .group_by(contacts.c.folded)
+        .subquery()
+    )
+    shown: tuple[ColumnElement[Any], ...] = (*_SHOWN, of_name.c.folded, of_name.c.many)
+    query = select(*shown).join(of_name, of_name.c.first == contacts.c.id)
+    return {row.folded: row for row in connection.execute(query)}
+
+
+def _kept(connection: Connection, query: Select[Any]) -> list[Kept]:
+    """Return contacts with their tags and groups."""
+    rows = list(connection.execute(query))
+    ids = [row.id for row in rows]
+    tags: dict[int, set[str]] = {contact_id: set() for contact_id in ids}
+    teams: dict[int, list[str]] = {contact_id: [] for contact_id in ids}
+    for row in connection.execute(select(contact_tags).where(contact_tags.c.contact_id.in_(ids))):
+        tags[row.contact_id].add(row.tag)
+    holding = (
+        select(group_members.c.contact_id, group_table.c.name)
+        .join(group_table, group_table.c.id == group_members.c.group_id)
+        .where(group_members.c.contact_id.in_(ids))
+        .order_by(group_table.c.folded)
+    )
+    for row in connection.execute(holding):
+        teams[row.contact_id].append(row.name)
+    return [
+        Kept(
+            id=row.id,
+            contact=_contact(row, frozenset(tags[row.id])),
+            groups=tuple(teams[row.id]),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def _contact(row: Row[Any], tags: frozenset[str] = frozenset()) -> Contact:
+    fields = json.loads(row.fields) if row.fields != "{}" else {}
+    return Contact(number=row.number, name=row.name, email=row.email, tags=tags, fields=fields)
+
+
+def _known(connection: Connection, account_id: int, numbers: Sequence[str]) -> dict[str, Row[Any]]:
+    packed = batch.pack((number,) for number in numbers)
+    rows = connection.execute(_by_number(connection.dialect.name), {"rows": packed, "account_id": account_id})
+    return {row.number: row for row in rows}
+
+
+@lru_cache(maxsize=2)
+def _by_number(dialect: str) -> TextClause:
+    # CROSS JOIN keeps SQLite from walking all contacts and looking for each in the batch.
+    return text(
+        "SELECT c.id, c.number, c.name, c.email, c.fields, c.updated_at"  # noqa: S608 - names of our own columns
+        f" FROM {batch.source(dialect, [contacts.c.number])}"
+        " CROSS JOIN contacts AS c WHERE c.account_id = :account_id AND c.number = batch.number"
+    ).bindparams(bindparam("rows"), bindparam("account_id"))
+
+
+@lru_cache(maxsize=2)
+def _upsert(dialect: str) -> TextClause:
+    names = ", ".join(_COLUMNS)
+    changed = ", ".join(
+        f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"account_id", "number", "created_at"}
+    )
+    columns = [contacts.c[name] for name in _COLUMNS]
+    return text(
+        f"INSERT INTO contacts ({names}) SELECT {names} FROM {batch.source(dialect, columns)} WHERE true"  # noqa: S608
+        f" ON CONFLICT (account_id, number) DO UPDATE SET {changed} RETURNING id, number"
+    ).bindparams(bindparam("rows"))
