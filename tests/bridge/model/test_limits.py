@@ -44,8 +44,10 @@ def test_limits_are_written_shortly() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "10", "10/m", "/1m", "10/1", "10/1w", "10/500ms", "10/1.5m", "0/1m", "-1/1m", "10/0s", "10/32d", "10/2678401s"]
-    + ["x/1m", "10 per 1m", "10/1m 5/1s", "10/1M", "1e3/1m", "٣/1m", "1234567890/1m"],
+    [
+        *("", "10", "10/m", "/1m", "10/1", "10/1w", "10/500ms", "10/1.5m", "0/1m", "-1/1m", "10/0s", "10/32d"),
+        *("10/2678401s", "x/1m", "10 per 1m", "10/1m 5/1s", "10/1M", "1e3/1m", "٣/1m", "1234567890/1m"),
+    ],
 )
 def test_what_is_no_limit_is_refused(written: str) -> None:
     """With what is allowed."""

@@ -35,7 +35,7 @@ def test_amounts(written: str, thousandths: int, shown: str) -> None:
 @pytest.mark.parametrize("written", ["", "x", "1,5", "1.2345", "1e3", "NaN", "٣", "1" * 13, "+1", ".5", "1.", " 1"])
 def test_what_is_no_amount_is_refused(written: str) -> None:
     """With what is allowed."""
-    with pytest.raises(ValueError, match="write 100 or 12.5"):
+    with pytest.raises(ValueError, match=r"write 100 or 12\.5"):
         parse_credit(written)
 
 
@@ -111,10 +111,10 @@ def test_bad_prices_are_refused(key: str, value: object) -> None:
         PriceTable.of({key: value})
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan"), -0.0, 10**6 + 1, 10**5000, "1000000.001"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -0.0, 10**6 + 1, 10**30, "1000000.001"])
 def test_extreme_prices_are_refused(value: object) -> None:
     """Without an error of another kind."""
-    with pytest.raises(ValueError, match="^7: "):
+    with pytest.raises(ValueError, match=r"^7: "):
         PriceTable.of({"7": value})
     assert PriceTable.of({"7": 10**6}).rate("+7") == 10**9
 

@@ -165,8 +165,9 @@ def test_an_approval_does_not_outlive_the_setting() -> None:
     assert SenderRules(kinds=ALL, approved=RULES.approved).choose("*1234") == "*1234"
 
 
-NONE, REQUESTED, APPROVED, REFUSED = None, *SenderState
-MOVES = {
+NONE = None
+REQUESTED, APPROVED, REFUSED = SenderState.REQUESTED, SenderState.APPROVED, SenderState.REFUSED
+MOVES: dict[Verdict, dict[SenderState | None, SenderState | type[Exception]]] = {
     Verdict.REQUEST: {NONE: REQUESTED, REQUESTED: REQUESTED, APPROVED: APPROVED, REFUSED: Conflict},
     Verdict.APPROVE: {NONE: APPROVED, REQUESTED: APPROVED, APPROVED: APPROVED, REFUSED: APPROVED},
     Verdict.REFUSE: {NONE: NotFound, REQUESTED: REFUSED, APPROVED: Conflict, REFUSED: REFUSED},
@@ -182,6 +183,5 @@ def test_moves(verdict: Verdict, state: SenderState | None) -> None:
     if isinstance(after, SenderState):
         assert decide(verdict, state, "ACME") is after
     else:
-        assert after is not None
         with pytest.raises(after, match="ACME"):
             decide(verdict, state, "ACME")
