@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bridge.store.engine import Store
     from bridge.telemetry import Metrics
 
+    Route: TypeAlias = BaseRoute
+
 _GROUP = "smsbridge.doors"
 _BACKLOG = 1024
 

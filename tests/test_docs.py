@@ -176,6 +176,8 @@ def test_environment_examples_set_what_they_say(tmp_path: Path) -> None:
     assert settings.database.get_secret_value() == f"sqlite:///{tmp_path}/other.db"
     assert settings.door("smtp").domains == ("a.example.com", "b.example.com")
     assert settings.carriers["first"].outbox == tmp_path / "other"
+    file.write_text('[carriers.First]\nkind = "sandbox"\n', encoding="utf-8")
+    assert config.load(file, {"SMSBRIDGE_CARRIERS__FIRST__OUTBOX": "5"}).carriers["First"].outbox == tmp_path / "5"
     with pytest.raises(errors.ConfigError):
         config.load(file, {"SMSBRIDGE_SMTP__DOMAIN": "a.example.com"})
 

@@ -101,7 +101,7 @@ class Sheet:
                 yield Row(line=line, cells=cells, fault=fault)
             elif any(replaced in cell for cell in cells):
                 yield Row(line=line, cells=cells, fault="bytes that are not of the file's charset")
-            elif any(cells) and any(map(str.strip, cells)):
+            elif any(map(str.strip, cells)):
                 yield self._row(line, cells)
 
     def _row(self, line: int, cells: tuple[str, ...]) -> Row:
@@ -135,7 +135,7 @@ class Sheet:
 
     def _header(self) -> Columns:
         """Read the columns; a line that names none stays to be read as a record."""
-        found = next((each for each in self._records() if each[2] or any(each[1])), None)
+        found = next((each for each in self._records() if each[2] or any(map(str.strip, each[1]))), None)
         if found is None:
             raise MalformedContent("the file is empty")
         line, cells, fault = found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from bridge.model.duration import parse_duration
@@ -74,7 +75,7 @@ def parse_limits(written: Iterable[str]) -> tuple[Limit, ...]:
     Raises ValueError for one that :func:`parse_limit` refuses, and for two of one span: only the lower would count.
     """
     limits = sorted(map(parse_limit, written), key=lambda limit: limit.span)
-    for one, other in zip(limits, limits[1:], strict=False):
+    for one, other in pairwise(limits):
         if one.span == other.span:
             message = f"{one} and {other} are limits of the same span; keep one"
             raise ValueError(message)

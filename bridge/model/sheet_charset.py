@@ -26,6 +26,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_HEAD: Final = 4096
 _SAMPLE: Final = 65_536
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
@@ -39,7 +40,7 @@ _FORMS: Final = (
         "windows-1252",
         re.compile(
             "(?=.*[A-Za-z]|.$)(?!.*[^A-Za-z]{3})(?!.*õ[^e])(?!.*õ$)"
-            "(?:[A-ZŒŠŽŸÀ-ÏÑ-ÖØ-Ü]?[a-zœšžß-ïñ-öø-üÿ]+|[A-ZŒŠŽŸÀ-ÏÑ-ÖØ-Ü]+)"
+            "(?:[A-ZŒŠŽŸÀ-ÏÑ-ÖØ-Ü]?[a-zœšžß-ïñ-öø-üÿ]+|[A-ZŒŠŽŸÀ-ÏÑ-ÖØ-Üß]+)"
         ),
     ),
 )
@@ -55,28 +56,15 @@ def find_charset(chunks: Iterable[bytes]) -> str | None:
     """
     pieces = iter(chunks)
     first = b""
-    while len(first) < 4 and (piece := next(pieces, b"")):
+    while len(first) < _HEAD and (piece := next(pieces, None)) is not None:
         first += piece
     for mark, name in _MARKS:
         if first.startswith(mark):
             return name
-    if b"\0" in first:
-        return _wide(first)
-    sample = bytearray()
-    utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
-    for lines in _whole_lines(chain([first], pieces)):
-        if lines.isascii():
-            continue
-        if utf8 is not None:
-            try:
-                utf8.decode(lines, final=True)
-            except UnicodeDecodeError:
-                utf8 = None
-        if len(sample) < _SAMPLE:
-            sample += b"".join(line for line in lines.splitlines(keepends=True) if not line.isascii())
-        if utf8 is None and len(sample) >= _SAMPLE:
-            break
-    return "utf-8" if utf8 is not None else _by_words(bytes(sample[:_SAMPLE]))
+    if b"\0" in first[:_HEAD]:
+        return _wide(first[:_HEAD])
+    sample = _sample(chain([first], pieces))
+    return _by_words(sample) if sample else "utf-8"
 
 
 def known_charset(name: str) -> str:
@@ -91,8 +79,31 @@ def known_charset(name: str) -> str:
         raise ValueError(message) from error
 
 
+def _sample(pieces: Iterable[bytes]) -> bytes:
+    """Return lines beyond ASCII, 64 KiB of them at most; nothing when all the file is UTF-8."""
+    sample = bytearray()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    utf8 = True
+    for lines in _whole_lines(pieces):
+        utf8 = utf8 and _goes_on(decoder, lines)
+        if not lines.isascii() and len(sample) < _SAMPLE:
+            sample += b"".join(line for line in lines.splitlines(keepends=True) if not line.isascii())
+        if not utf8 and len(sample) >= _SAMPLE:
+            break
+    utf8 = utf8 and _goes_on(decoder, b"", final=True)
+    return b"" if utf8 else bytes(sample[:_SAMPLE])
+
+
+def _goes_on(decoder: codecs.IncrementalDecoder, lines: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(lines, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the bytes in pieces that end with a line, so that no character and no word is cut in two."""
+    """Give the bytes in pieces that end with a line, so that no word is cut in two, if lines are not too long."""
     rest = b""
     for piece in pieces:
         end = piece.rfind(b"\n") + 1
@@ -129,7 +140,7 @@ def _by_words(sample: bytes) -> str | None:
 
 
 def _central(sample: bytes) -> bool:
-    """Tell whether the words make more sense as Czech, Polish, Hungarian and so on, whose letters have the same codes."""
+    """Tell whether the words make more sense as Czech, Polish and so on, whose letters have the same codes."""
     # Rarely needed, and slow to import.
     from charset_normalizer import from_bytes  # noqa: PLC0415 - see above
 

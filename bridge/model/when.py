@@ -43,14 +43,13 @@ HORIZON: Final = timedelta(days=15)
 _LONGEST: Final = 64
 _DAY: Final = 1440
 _WEEK: Final = 7 * _DAY
-_ONE_DAY: Final = timedelta(days=1)
 
 # ---- Zones ------------------------------------------------------------------------------------------------------
 
 # One zone for each country that has one, or several which agree from 2026 on, by zone.tab of the IANA data
 # (2025b). Of China's and Ukraine's, the one their telephones go by. Countries with more (US, RU, ES, AU …) are not
-# here. The prefixes in libphonenumber name zones for countries too, but not for this use: Paris for Algeria and
-# Bucharest for Estonia, with other hours or other changes of the clock.
+# here. The prefixes in libphonenumber name zones for countries too, but not for this use: Paris for Algeria, Bucharest
+# for Libya, Chicago for Nicaragua, which have no summer time.
 _COUNTRIES: Final[Mapping[str, str]] = {
     "Africa": (
         "AO Luanda BF Ouagadougou BI Bujumbura BJ Porto-Novo BW Gaborone CF Bangui CG Brazzaville CI Abidjan "
@@ -111,7 +110,7 @@ def parse_zone(name: str) -> ZoneInfo:
     No two names of IANA differ in case alone; however it is written, the same zone is the same object. Only listed
     names count, so a path that leads elsewhere is none.
     Raises :class:`UnknownZone`; RuntimeError when the machine has no zones at all: that is ours to mend.
-    Source: RFC 6557; theory.html of the IANA data, on names.
+    Source: theory.html of the IANA data, on names.
     """
     key = _names().get(name.strip().casefold()) if len(name) <= _LONGEST else None
     if key is None:
@@ -401,7 +400,7 @@ class _Hours:
             edge = self._edges[place] if place < len(self._edges) else _WEEK
             left = timedelta(minutes=edge - minute, seconds=-wall.second, microseconds=-wall.microsecond)
             # Up to the edge by this offset, but no further than the wall clock runs evenly.
-            at = _even(at, at + min(left, _ONE_DAY), self.zone)
+            at = _even(at, at + left, self.zone)
         return at
 
 
@@ -499,7 +498,7 @@ def _joined(windows: Iterable[HourWindow]) -> tuple[int, ...]:
 def _even(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
     """Return the first moment after ``start`` at which the clocks of ``zone`` are moved, or ``end`` if none is.
 
-    Both are in UTC, at most a day apart; clocks are moved at whole seconds, and not twice in a day.
+    Both are in UTC, at most a week apart; clocks are moved at whole seconds, and not there and back in a week.
     """
     before = start.astimezone(zone).utcoffset()
     if end.astimezone(zone).utcoffset() == before:

@@ -66,6 +66,7 @@ def put(connection: Connection, account_id: int, changes: Sequence[Change], *, n
     Groups that do not exist are made. Calls with the same ``now`` are one piece of work: what one of them wrote, the
     next ones count as repeated. A thousand changes are a good size: a few statements, whatever their number.
     """
+    groups.lock(connection, account_id)
     numbers = list(dict.fromkeys(change.number for change in changes))
     known = _known(connection, account_id, numbers)
     before = {number for number, row in known.items() if row.updated_at != now}
@@ -196,7 +197,6 @@ def _too_many(limit: int) -> TooManyRecipients:
 
 def _write(connection: Connection, account_id: int, made: Iterable[Contact], now: int) -> dict[str, int]:
     """Write contacts, and return the id of each number."""
-    # By number: two that write the same contacts wait for each other, and never in a circle.
     rows = [
         (
             account_id,
@@ -208,7 +208,7 @@ def _write(connection: Connection, account_id: int, made: Iterable[Contact], now
             now,
             now,
         )
-        for one in sorted(made, key=lambda one: one.number)
+        for one in made
     ]
     if not rows:
         return {}

@@ -20,7 +20,7 @@ from bridge.store.tables import sender_defaults, sender_kinds, senders
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +156,7 @@ def rules(connection: Connection) -> Mapping[int, SenderRules]:
     }
 
 
-def _known(row: Any) -> Known:
+def _known(row: Row[Any]) -> Known:
     return Known(
         id=row.id,
         account_id=row.account_id,

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import uvloop
@@ -36,6 +37,16 @@ async def until(probe: Callable[[], object]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not probe():  # noqa: ASYNC110 - nothing tells a client what a server has done
             await asyncio.sleep(0.002)
+
+
+def cut(octets: bytes, places: list[int]) -> list[bytes]:
+    """Cut octets at the places given."""
+    edges = [0, *sorted({place for place in places if 0 < place < len(octets)}), len(octets)]
+    return [octets[begin:end] for begin, end in pairwise(edges)]
+
+
+class Oops(Exception):
+    """What no conversation should raise."""
 
 
 class Double:
@@ -202,3 +213,10 @@ async def calling(host: Host | int) -> AsyncIterator[Client]:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+@asynccontextmanager
+async def talk(*, limit: int = 100_000, timeout: float = 60.0) -> AsyncIterator[tuple[Host, Client]]:  # noqa: ASYNC109
+    """Give a server and a client that is connected to it."""
+    async with hosting(limit=limit, timeout=timeout) as host, calling(host) as client:
+        yield host, client

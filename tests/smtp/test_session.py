@@ -280,7 +280,7 @@ def test_the_same_mail_to_one_more(at_desk: Run) -> None:
         more = await desk.send(to=(GOOD, "972502345679@sms.example.com"))
         assert more.startswith("250 2.0.0 ")
         assert more != first
-        assert [row.number for row in texts.rows(desk.store)] == ["+972502345678", "+972502345679"]
+        assert sorted(row.number for row in texts.rows(desk.store)) == ["+972502345678", "+972502345679"]
         assert await desk.send() == first
 
     at_desk(work)

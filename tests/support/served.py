@@ -153,10 +153,10 @@ class Served:
                 return float(value)
         return 0.0
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run another ``smsbridge`` command on the same configuration."""
+    def command(self, *words: str, through: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run another ``smsbridge`` command on the same configuration; ``through`` is one to run it under."""
         return subprocess.run(
-            [sys.executable, "-m", "bridge", *words, "--config", str(self.config)],
+            [*through, sys.executable, "-m", "bridge", *words, "--config", str(self.config)],
             capture_output=True,
             text=True,
             timeout=60,

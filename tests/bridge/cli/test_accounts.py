@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from typer import BadParameter
 
-from bridge.cli.money import as_number, format_credit, parse_credit
+from bridge.cli.money import format_credit, parse_credit
+from bridge.model.price import credit_number
 from bridge.store import accounts
 from bridge.store.tables import keys
 from tests.bridge.cli.conftest import Desk
@@ -182,7 +183,7 @@ def test_what_is_no_amount_is_wrong_usage(acme: Desk, written: str) -> None:
 def test_amounts_survive_being_written(thousandths: int) -> None:
     """What is printed, as text and as JSON, is read back as the same amount."""
     assert parse_credit(format_credit(thousandths)) == thousandths
-    assert round(as_number(thousandths) * 1000) == thousandths
+    assert round(credit_number(thousandths) * 1000) == thousandths
 
 
 def test_amounts_are_never_rounded() -> None:
