@@ -68,10 +68,6 @@ class Services(Protocol):
         ...
 
 
-Route: TypeAlias = "BaseRoute"
-"""What a door serves over HTTP; named here, for a door that serves nothing knows no HTTP library."""
-
-
 class Door(Protocol):
     """One front end, while it runs."""
 
