@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiosmtpd.smtp import SMTP, syntax
 
+from bridge.model.errors import MailTooLarge, MalformedContent
 from bridge.telemetry import get_logger
 from smtp import replies
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiosmtpd.smtp import Session
+
+    from bridge.model.errors import Refusal
 
 _log = get_logger(__name__)
 
@@ -79,6 +82,10 @@ class Conversation(Protocol):
 
     def reset(self) -> None:
         """Forget the mail that was begun."""
+        ...
+
+    def refused(self, error: Refusal) -> None:
+        """Learn what was refused without asking, for its size or its form."""
         ...
 
 
@@ -273,10 +280,11 @@ class MailProtocol(SMTP):
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             data = await self._read_data()
             if data.bare_lf:
+                self._conversation.refused(MalformedContent("a line ends in LF without CR"))
                 await self._end_deaf(BARE_LF)
                 return
             if data.too_large:
-                answer = TOO_LARGE.format(limit=self._frame.limit)
+                answer = self._too_large()
             else:
                 answer = await self._conversation.content(data.content())
             await self.push(answer)
@@ -350,8 +358,12 @@ class MailProtocol(SMTP):
         if not (size.isascii() and size.isdigit()):
             return "501 5.5.4 SIZE is a number"
         if int(size[:20]) > self._frame.limit:
-            return TOO_LARGE.format(limit=self._frame.limit)
+            return self._too_large()
         return None
+
+    def _too_large(self) -> str:
+        self._conversation.refused(MailTooLarge(f"larger than {self._frame.limit} octets"))
+        return TOO_LARGE.format(limit=self._frame.limit)
 
     def _set_rset_state(self) -> None:
         super()._set_rset_state()  # type: ignore[no-untyped-call]

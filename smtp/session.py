@@ -119,9 +119,13 @@ class Conversation:
             max_parts=self._settings.max_parts,
         )
 
-    def _refused(self, error: BridgeError) -> str:
+    def refused(self, error: BridgeError) -> None:
+        """Count and log what was refused."""
         self._intake.refused(DOOR, error)
         _log.info("refused", door=DOOR, peer=self._peer, code=error.code, reason=error.reason)
+
+    def _refused(self, error: BridgeError) -> str:
+        self.refused(error)
         return replies.reply(error)
 
 

@@ -53,7 +53,7 @@ class Pace:
     """How the dispatcher works: times in seconds.
 
     ``batch`` bounds one claim, ``poll`` finds other processes' work and texts whose time has come. Of each ten texts
-    claimed, one is that which is due the longest whatever its priority, if it waited for more than ``patience``.
+    claimed, one is that which is due the longest whatever its priority, if it waited for ``patience`` or more.
     """
 
     lease: float = 30.0

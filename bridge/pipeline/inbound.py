@@ -37,8 +37,8 @@ class Words:
 
     @classmethod
     def of(cls, stop: Iterable[str], start: Iterable[str]) -> Words:
-        """Make the words of a configuration."""
-        return cls(stop=frozenset(map(fold, stop)), start=frozenset(map(fold, start)))
+        """Make the words of a configuration; marks alone are no word."""
+        return cls(stop=frozenset(filter(None, map(fold, stop))), start=frozenset(filter(None, map(fold, start))))
 
 
 def keep(connection: Connection, *, inbound: Inbound, words: Words, now: int) -> None:

@@ -55,7 +55,7 @@ def last(connection: Connection, number: str) -> tuple[int, str, int] | None:
     row = connection.execute(
         select(conversations.c.account_id, conversations.c.message_id, conversations.c.position)
         .where(conversations.c.number == number)
-        .order_by(conversations.c.last_at.desc())
+        .order_by(conversations.c.last_at.desc(), conversations.c.message_id.desc())
         .limit(1)
     ).one_or_none()
     return None if row is None else (row.account_id, row.message_id, row.position)

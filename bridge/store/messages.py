@@ -181,7 +181,7 @@ def reschedule(connection: Connection, message_id: str, position: int | None, *,
     due_at = max(due_at, now)
     to = State.SCHEDULED if due_at > now else State.QUEUED
     if position is None and message.draft is not None:
-        written = datetime.fromtimestamp(due_at / 1000, tz=UTC).isoformat()
+        written = datetime.fromtimestamp(due_at / 1000, tz=UTC).isoformat() if due_at > now else None
         drafts.change(connection, message_id, {}, {**json.loads(message.draft), "send_at": written})
         return [
             Move(position=row.position, number=row.number, before=State(row.state), after=State(row.state))

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from bridge.model.errors import Refusal
 from smtp.protocol import Frame, MailProtocol
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Double:
         self.answers: dict[str, str | Exception] = {}
         self.holds: dict[str, asyncio.Event] = {}
         self.reached: set[str] = set()
+        self.told: list[Refusal] = []
 
     def connected(self, peer: str) -> None:
         self.peer = peer
@@ -79,6 +81,9 @@ class Double:
         answer = await self._answer("recipient", "250 2.1.5 OK")
         self.recipients += [address] * answer.startswith("250")
         return answer
+
+    def refused(self, error: Refusal) -> None:
+        self.told.append(error)
 
     async def content(self, content: bytes) -> str:
         answer = await self._answer("content", "250 2.0.0 Accepted")

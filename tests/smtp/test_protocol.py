@@ -253,6 +253,7 @@ def test_a_mail_too_large(loop: str) -> None:
             assert await client.reply() == "552 5.3.4 Mail is larger than 1000 octets"
             assert (await client.reply())[:3] == "250"
             assert host.double.mails == []
+            assert [error.code for error in host.double.told] == ["mail_too_large"]
             assert (await client.say("DATA"))[:3] == "503"
             await client.say("MAIL FROM:<ann@example.com>")
             await client.say("RCPT TO:<bob@example.com>")
@@ -282,6 +283,7 @@ def test_no_mail_is_smuggled_by_lf(loop: str, form: bytes, *, apart: bool) -> No
             assert await client.rest() == protocol.BARE_LF + "\r\n"
             assert host.double.mails == []
             assert host.double.heard == ["ann@example.com", "bob@example.com"]
+            assert [error.code for error in host.double.told] == ["content_malformed"]
 
     run(loop, main())
 
