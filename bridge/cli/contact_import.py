@@ -117,7 +117,10 @@ def run(
     context.show(
         {"account": account, **told, "refused": report.refused, "fields": names, "lines": report.lines},
         f"{report.added} added, {report.updated} updated, {report.refused} refused; read as {charset}",
-        *([f"{report.repeated} lines had the number of a line before: the last one counts"] * bool(report.repeated)),
+        *(
+            [f"{report.repeated} more with the number of a line before: of such lines the last counts"]
+            * bool(report.repeated)
+        ),
         *([f"fields: {', '.join(names)}"] * bool(names)),
         *(f"line {line['line']}: {line['reason']}" for line in report.lines[:_SHOWN]),
         *([f"and {report.refused - _SHOWN} more; --refused OUT writes them all"] * (report.refused > _SHOWN)),
