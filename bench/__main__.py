@@ -8,9 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accept, backlog, commit, drain
+from bench import accept, backlog, commit, drain, rules
 
-SUITES = {"accept": accept.run, "commit": commit.run, "backlog": backlog.run, "drain": drain.run}
+SUITES = {
+    "accept": accept.run,
+    "commit": commit.run,
+    "rules": rules.run,
+    "backlog": backlog.run,
+    "drain": drain.run,
+}
 
 
 def main() -> int:

@@ -12,9 +12,10 @@ import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,17 +24,19 @@ from pydantic import (
     SecretStr,
     ValidationError,
     create_model,
+    model_validator,
 )
 
 from bridge import doors
 from bridge.carriers.base import CarrierSettings
 from bridge.carriers.registry import KINDS
 from bridge.fields import Listed, Region, Section, Span
-from bridge.model.errors import ConfigError
+from bridge.model.errors import ConfigError, InvalidTime
 from bridge.model.limits import Limit, parse_limits
 from bridge.model.price import PriceTable
 from bridge.model.when import Quiet, country_zone, parse_hours
 from bridge.pipeline.accept import Rules
+from bridge.pipeline.inbound import fold
 from bridge.pipeline.routing import Route, Router
 
 if TYPE_CHECKING:
@@ -54,21 +57,46 @@ def _prices(value: object) -> PriceTable:
     if not isinstance(value, dict):
         raise ValueError("a table of prices by prefix")  # noqa: TRY004 - pydantic collects ValueError
     factors = value.get("priority", {})
+    if not isinstance(factors, dict):
+        raise ValueError("priority: a table of factors by priority")  # noqa: TRY004 - pydantic collects ValueError
     return PriceTable.of({key: price for key, price in value.items() if key != "priority"}, factors)
 
 
 def _quiet(value: object) -> object:
-    """Return quiet hours by country, each in that country's time."""
+    """Return quiet hours by country, each in that country's time. Raises ValueError with all that is wrong."""
     if not isinstance(value, dict):
         raise ValueError("a table of hours by country")  # noqa: TRY004 - pydantic collects ValueError
-    found = {}
-    for region, hours in value.items():
-        zone = country_zone(str(region).upper())
-        if zone is None:
-            message = f"{region}: no country with a time zone of its own; write IL or DE"
-            raise ValueError(message)
-        found[str(region).upper()] = hours if isinstance(hours, Quiet) else Quiet(windows=parse_hours(hours), zone=zone)
+    found: dict[str, Quiet] = {}
+    problems = []
+    for written, hours in value.items():
+        region = str(written).upper()
+        if region in found:
+            problems.append(f"{region}: is there twice")
+        try:
+            found[region] = hours if isinstance(hours, Quiet) else _quiet_in(region, hours)
+        except (ValueError, InvalidTime) as error:
+            problems.append(f"{written}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
     return found
+
+
+def _quiet_in(region: str, hours: object) -> Quiet:
+    zone = country_zone(region)
+    if zone is None:
+        raise ValueError("no country with a time zone of its own; write IL or DE")
+    listed = hours if isinstance(hours, list | tuple) else [hours]
+    if not all(isinstance(each, str) for each in listed):
+        raise ValueError('write hours as "22:00-07:00", or a list of such')
+    return Quiet(windows=parse_hours(map(str, listed)), zone=zone)
+
+
+def _words(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if not fold(word):
+            message = f"{word!r} has no letter and no digit: it would be any answer without one"
+            raise ValueError(message)
+    return words
 
 
 class DispatchSettings(Section):
@@ -113,13 +141,20 @@ class LimitSettings(Section):
 class OptOutSettings(Section):
     """Which answers of a phone ask for no more texts, and which take that back."""
 
-    stop: Annotated[tuple[str, ...], Listed] = Field(
+    stop: Annotated[tuple[str, ...], Listed, AfterValidator(_words)] = Field(
         default=("STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "הסר", "СТОП", "ΣΤΟΠ", "توقف", "ARRET"),
         description="words, in any case, that alone make up the answer",
     )
-    start: Annotated[tuple[str, ...], Listed] = Field(
+    start: Annotated[tuple[str, ...], Listed, AfterValidator(_words)] = Field(
         default=("START", "UNSTOP", "חזור", "СТАРТ"), description="words that open the number again"
     )
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        if both := set(map(fold, self.stop)) & set(map(fold, self.start)):
+            message = f"the same word in stop and in start: {', '.join(sorted(both))}"
+            raise ValueError(message)
+        return self
 
 
 class RouteSettings(Section):

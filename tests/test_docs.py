@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,16 @@ from bridge.carriers.base import CarrierSettings
 from bridge.carriers.behaviour import Behaviour
 from bridge.carriers.registry import KINDS
 from bridge.cli import root
-from bridge.config import DispatchSettings, LogSettings, RouteSettings
-from bridge.model import errors
+from bridge.config import DispatchSettings, LimitSettings, LogSettings, OptOutSettings, RouteSettings
+from bridge.model import errors, rules
+from bridge.model.message import Priority
+from bridge.model.price import PriceTable, show_credit
+from bridge.model.sender import SenderKind
 from bridge.model.state import FINAL, State
+from bridge.model.when import FURTHEST, parse_hours, parse_sendtime
+from bridge.pipeline import dispatch
 from bridge.pipeline.accept import Rules
+from bridge.pipeline.dispatch import Pace
 from bridge.pipeline.routing import Route, Router
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
@@ -99,14 +105,20 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[carriers.NAME]`": CarrierSettings,
     **{f'`kind = "{name}"`': settings for name, (settings, _) in KINDS.items()},
     "`[[routes]]`": RouteSettings,
+    "`[limits]`": LimitSettings,
+    "`[opt_out]`": OptOutSettings,
     "`[dispatch]`": DispatchSettings,
     "`[log]`": LogSettings,
 }
 
 
+FREE_TABLES = {"prices", "quiet_hours"}
+"""Tables whose keys are not names but prefixes and countries."""
+
+
 def written(value: object) -> str:
     """Return a default as the page writes it: in TOML."""
-    return "none" if value is None else f"`{json.dumps(_plain(value))}`"
+    return "none" if value is None else f"`{json.dumps(_plain(value), ensure_ascii=False)}`"
 
 
 def _plain(value: object) -> object:
@@ -138,7 +150,8 @@ def test_every_setting_is_in_configure_with_its_default_and_bounds(heading: str)
         name: field
         for name, field in model.model_fields.items()
         # These have sections of their own.
-        if heading != "Keys outside the tables" or (f"`[{name}]`" not in TABLES and name not in {"carriers", "routes"})
+        if heading != "Keys outside the tables"
+        or (f"`[{name}]`" not in TABLES and name not in {"carriers", "routes"} | FREE_TABLES)
     }
     assert list(told) == list(fields)
     for name, field in fields.items():
@@ -152,8 +165,82 @@ def test_every_setting_is_in_configure_with_its_default_and_bounds(heading: str)
 def test_every_section_of_configure_is_a_table_of_the_file() -> None:
     """A door, a kind of carrier or a table that is not there any more has no section."""
     headings = re.findall(r"^#+ (.+)$", page("configure.md"), re.MULTILINE)
-    others = ["Configure", "How values are written", "From the environment"]
+    others = ["Configure", "How values are written", "From the environment", "Account settings"]
+    others += [f"`[{name}]`" for name in FREE_TABLES]
     assert sorted(headings) == sorted([*others, *TABLES])
+
+
+def test_prices_and_quiet_hours_are_in_configure() -> None:
+    """The keys that a table of prices may have, with their defaults; quiet hours as the page writes them are read."""
+    told = {cells[0].strip("`"): cells for cells in rows(section(page("configure.md"), "`[prices]`"))}
+    assert list(told) == ["default", "a prefix, as `972", "priority"]
+    assert told["default"][1] == f"`{show_credit(PriceTable().default).rstrip('0').rstrip('.')}`"
+    assert told["priority"][1] == "`{}`"
+    assert PriceTable().multipliers == {}
+    assert SPAN.findall(told["priority"][2]) == [priority.name.lower() for priority in Priority]
+    text = section(page("configure.md"), "`[quiet_hours]`")
+    (example,) = (span for span in SPAN.findall(BLOCK.sub("", text)) if span.startswith("IL = "))
+    assert parse_hours(json.loads(example.removeprefix("IL = ")))
+    assert config.model()().quiet_hours == {}
+
+
+def test_every_account_setting_is_in_configure_with_its_default_and_an_example() -> None:
+    """The table has all settings, in their order; each with its default, and forms that are taken and change it."""
+    told = {cells[0].strip("`"): cells for cells in rows(section(page("configure.md"), "Account settings"))}
+    assert list(told) == ["credit_limit", *rules.NAMES]
+    assert told.pop("credit_limit")[1] == "none"
+    standard = rules.AccountRules()
+    for name, (_, default, meaning) in told.items():
+        value = getattr(standard, name)
+        assert default == ("none" if value in (None, ()) else f"`{_setting(value)}`"), name
+        forms = [span.partition("=")[2] for span in SPAN.findall(meaning) if span.startswith(f"{name}=")]
+        assert forms, name
+        assert all(getattr(rules.change(standard, name, form), name) != value for form in forms), name
+    words = [
+        word for _, line, whole in shown_commands() if whole and " account set " in line for word in shlex.split(line)
+    ]
+    examples = [word for word in words if "=" in word]
+    assert len(examples) > 10
+    for name, _, value in (word.partition("=") for word in examples):
+        if name != "credit_limit":
+            rules.change(standard, name, value)  # raises ValueError for what would be refused
+
+
+def _setting(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Priority():
+            return value.name.lower()
+    return str(value)
+
+
+def test_every_rule_is_in_its_page() -> None:
+    """The table of rules names codes that there are, and every refusal that is not of an address or of a mail alone."""
+    told = {code for cells in rows(TEXTS[DOCS / "rules.md"].partition("## ")[0]) for code in SPAN.findall(cells[1])}
+    own = {cells[0].strip("`") for cells in rows(section(page("errors.md"), "The rules'"))}
+    assert told <= {kind.code for kind in errors.tree()}
+    # These name things that are looked up before there is a text.
+    assert own - told == {"zone_unknown", "recipient_unknown", "state_wrong"}
+
+
+def test_the_bounds_and_limits_of_the_rules_page() -> None:
+    """The figures in its prose are those of the code."""
+    text = page("rules.md")
+    bounds = Rules(router=Router([Route(name="1", carriers=("a",))]))
+    assert f"`max_recipients`; {bounds.max_recipients:,} at most" in text
+    assert f"`max_parts`; {bounds.max_parts} at most" in text
+    assert [str(limit) for limit in LimitSettings().mail_per_number] == ["10/1m", "30/15m", "60/1h"]
+    assert "by default 10 in a minute, 30 in 15 minutes, 60 in an hour" in text
+    assert f"up to {FURTHEST.days} days ahead" in text
+    assert (Pace().patience, dispatch._TURN) == (60, 10)
+    assert "of each ten texts that are taken from the queue one is" in text
+    assert "if it has been due for a minute or more" in text
+    kinds = [cells[0].strip("`") for cells in rows(section(text, "Sender names"))]
+    assert kinds == list(SenderKind)
+    forms = [span for cells in rows(section(text, "When a text leaves")) for span in SPAN.findall(cells[0])]
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    assert len([parse_sendtime(form, zone=UTC, now=now) for form in forms]) == 7
 
 
 @pytest.mark.parametrize(("path", "body"), blocks("toml"), ids=lambda value: getattr(value, "name", ""))

@@ -10,10 +10,11 @@ import typer
 from bridge.cli.context import Context, command, iso
 from bridge.cli.money import format_credit, parse_credit
 from bridge.cli.options import AccountName, noun
+from bridge.model import price
 from bridge.model.numbers import known_region
 from bridge.model.price import credit_number
+from bridge.model.rules import NAMES, written
 from bridge.model.rules import change as rewritten
-from bridge.model.rules import written
 from bridge.store import accounts, ledger
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 app = noun("Customers: whether they may send, and by which rules.")
 
+_SETTINGS = ("credit_limit", *NAMES)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -115,12 +117,14 @@ def change(
             if not equals:
                 message = f"{setting!r}: write KEY=VALUE"
                 raise typer.BadParameter(message)
+            if key not in _SETTINGS:
+                message = f"no setting is named {key}; there is {', '.join(_SETTINGS)}"
+                raise typer.BadParameter(message)
+            if key == "credit_limit":
+                ledger.set_limit(session.connection, account.id, _least(value))
+                continue
             try:
-                if key == "credit_limit":
-                    least = None if value in {"", "none"} else parse_credit(value)
-                    ledger.set_limit(session.connection, account.id, least)
-                else:
-                    rules = rewritten(rules, key, value)
+                rules = rewritten(rules, key, value)
             except ValueError as error:
                 raise typer.BadParameter(str(error)) from error
         accounts.set_rules(session.connection, account.id, rules)
@@ -145,6 +149,17 @@ def _switch(context: Context, name: str, *, enabled: bool) -> None:
         account = session.account(name)
         accounts.set_enabled(session.connection, account.id, enabled=enabled)
     context.show({"name": name, "enabled": enabled}, f"account {name} {'enabled' if enabled else 'disabled'}")
+
+
+def _least(value: str) -> int | None:
+    """Return how low a balance may come, in thousandths; None for as low as it goes."""
+    if value in {"", "none"}:
+        return None
+    try:
+        return price.parse_credit(value)
+    except ValueError as error:
+        message = f"credit_limit: {error}; or none"
+        raise typer.BadParameter(message) from error
 
 
 def _settings(session: Session, account: Account) -> dict[str, str]:

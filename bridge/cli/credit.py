@@ -82,6 +82,9 @@ def statement(
     with context.reading() as session:
         holder = session.account(account)
         first, last = (_midnight(day, holder.rules.zone) for day in (since, until))
+        if last < first:
+            message = f"the last day, {until}, is before the first, {since}"
+            raise typer.BadParameter(message)
         told = ledger.statement(
             session.connection,
             holder.id,

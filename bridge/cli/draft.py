@@ -128,8 +128,12 @@ def close(
             all_or_nothing=together,
             now=_moment(session),
         )
+    rows = [entry(one) for one in receipt.results]
+    if not context.options.json:
+        for row, one in zip(rows, receipt.results, strict=True):
+            row["error"] = None if one.refusal is None else f"{one.refusal.reason} ({one.refusal.code})"
     context.table(
-        [entry(one) for one in receipt.results],
+        rows,
         "number",
         "id",
         "state",
@@ -150,11 +154,13 @@ def show(context: Context, draft_id: DraftId) -> None:
     told = {
         "id": draft.id,
         "sender": draft.sender,
+        "priority": Priority(draft.priority).name.lower(),
         "text": draft.text,
         "options": dict(draft.options),
         "recipients": [{"number": one.number, "fields": dict(one.fields)} for one in draft.recipients],
     }
-    lines = [f"{name:<11} {cell(told[name])}" for name in ("id", "sender", "text")]
+    lines = [f"{name:<11} {cell(told[name])}" for name in ("id", "sender", "priority", "text")]
+    lines += [f"{name:<11} {cell(value)}" for name, value in draft.options.items() if value not in {None, False}]
     context.show(told, *lines, *(f"{'to':<11} {one.number}" for one in draft.recipients))
 
 

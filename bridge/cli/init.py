@@ -24,7 +24,7 @@ TEMPLATE = """\
 # The configuration of smsbridge. Paths count from this file's folder. Every key may also come from the
 # environment: SMSBRIDGE_DATABASE, SMSBRIDGE_SMTP__LISTEN. After a change: smsbridge check, and a restart.
 
-# Where texts are kept: a file, or for several machines postgresql://user@host/name.
+# Where texts are kept: a file, or postgresql://user@host/name. One "smsbridge serve" for each database.
 database = "sqlite:///bridge.db"
 
 # Where clients reach the HTTP port, as it is written in links.
@@ -63,6 +63,31 @@ outbox = "outbox.jsonl"
 # Which carriers a text may take, in the order in which they are tried. Without it: all, in their order.
 # [[routes]]
 # carriers = ["sandbox"]
+
+[prices]
+# What one part of a text costs, in credits, where nothing below says otherwise.
+default = 1
+
+# The same for numbers that begin so, without the +; the longest beginning counts.
+# 972 = 0.75
+
+# By what a priority multiplies a price: bulk, normal, high or urgent. Without it: by 1.
+# priority = { urgent = 2 }
+
+[limits]
+# Texts to one number from mail, of one account: ten in any minute, and so on. [] is no limit.
+mail_per_number = ["10/1m", "30/15m", "60/1h"]
+
+[quiet_hours]
+# Hours in which nothing leaves to a country, in that country's time. An account may have its own beside these.
+# IL = "22:00-07:00; fri 15:00-24:00"
+
+[opt_out]
+# Answers of a phone that ask for no more texts: words in any case, which alone make up the answer.
+stop = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "הסר", "СТОП", "ΣΤΟΠ", "توقف", "ARRET"]
+
+# Answers that open the number again.
+start = ["START", "UNSTOP", "חזור", "СТАРТ"]
 
 [dispatch]
 # false: texts are taken and kept, and none is sent.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.context import Context, command
+from bridge.cli.context import Context, command, iso
 from bridge.cli.options import PLAIN
 from bridge.model.duration import parse_duration
 from bridge.model.message import Priority, Submission
@@ -52,7 +52,7 @@ Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is sent; - reads
 Sender = Annotated[str | None, typer.Option("--sender", metavar="NAME", help="The approved name it comes from.")]
 At = Annotated[
     str | None,
-    typer.Option("--at", metavar="TIME", help="When, in the account's zone: 2026-12-24T09:30 or +30 minutes."),
+    typer.Option("--at", metavar="TIME", help="When, in the account's zone: 2026-12-24T09:30; +30 is in 30 minutes."),
 ]
 Lifetime = Annotated[
     timedelta | None,
@@ -139,7 +139,7 @@ def entry(result: Result) -> dict[str, Any]:
         "state": result.state,
         "parts": result.parts,
         "price": credit_number(result.price),
-        "due_at": None if result.due_at is None else result.due_at.isoformat(),
+        "due_at": None if result.due_at is None else iso(int(result.due_at.timestamp() * 1000)),
         "duplicate": result.duplicate,
         "error": None if refusal is None else {"code": refusal.code, "reason": refusal.reason},
     }

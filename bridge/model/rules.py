@@ -108,11 +108,22 @@ def _yes(value: str, _zone: ZoneInfo) -> bool:
 
 def _countries(value: str, _zone: ZoneInfo) -> frozenset[str]:
     codes = [code.upper() for code in _listed(value)]
+    if not codes:
+        raise ValueError("country codes with commas between them: IL,US; an empty value allows all")
     for code in codes:
         if not known_region(code):
             message = f"{code} is no ISO 3166 country code"
             raise ValueError(message)
     return frozenset(codes)
+
+
+def _quiet(value: str, zone: ZoneInfo) -> Quiet | None:
+    windows = parse_hours(value)
+    return Quiet(windows=windows, zone=zone) if windows else None
+
+
+def _hours(value: Quiet | Open) -> str:
+    return "; ".join(map(str, value.windows))
 
 
 def _limits(value: str, _zone: ZoneInfo) -> tuple[Limit, ...]:
@@ -162,11 +173,13 @@ _FORMS: dict[str, tuple[Callable[[str, ZoneInfo], Any], Callable[[Any], str]]] =
     "spend_per_day": (_credit, show_credit),
     "max_recipients": (_number(1, _MOST_RECIPIENTS), str),
     "max_parts": (_number(1, _MOST_PARTS), str),
-    "quiet": (lambda value, zone: Quiet(windows=parse_hours(value), zone=zone), lambda value: _joined(value.windows)),
+    "quiet": (_quiet, _hours),
     "quiet_holds": (_yes, _flag),
     "quiet_passes": (_priority, lambda value: "none" if value is None else value.name.lower()),
-    "open": (lambda value, zone: Open(windows=parse_hours(value), zone=zone), lambda value: _joined(value.windows)),
+    "open": (lambda value, zone: Open(windows=parse_hours(value), zone=zone), _hours),
     "transactional": (_yes, _flag),
     "refund_cancelled": (_yes, _flag),
 }
-assert _FORMS.keys() == {each.name for each in fields(AccountRules)}  # noqa: S101 - every setting can be written
+NAMES = tuple(_FORMS)
+"""The names of all settings."""
+assert set(NAMES) == {each.name for each in fields(AccountRules)}  # noqa: S101 - every setting can be written

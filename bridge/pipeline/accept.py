@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bridge.model.errors import CountryRefused, QuietHours, Refusal, TooManyRecipients, UnknownRecipient
@@ -170,17 +171,17 @@ class _Desk:
         return country_of(number) if self._by_country else None
 
     def _parse(self, text: str) -> Template | None:
-        """Return the template that a text is; None where it has no placeholders, or none are asked for."""
-        template = Template.parse(text) if self._submission.template else None
-        return template if template is not None and len(template.pieces) > 1 else None
+        """Return the template that a text is; None where it stands as it is, or no template is asked for."""
+        template = _template(text) if self._submission.template else None
+        # One without placeholders may still have braces written as plain ones.
+        return None if template is None or template.pieces == (text,) else template
 
     def _start(self) -> datetime:
         wanted = self._submission.send_at
         if wanted is None:
             return self._now
-        if isinstance(wanted, str):
-            return parse_sendtime(wanted, zone=self._account.rules.zone, now=self._now)
-        return max(wanted, self._now)
+        written = wanted if isinstance(wanted, str) else wanted.isoformat()
+        return parse_sendtime(written, zone=self._account.rules.zone, now=self._now)
 
     def _release(self, country: str | None) -> datetime:
         own = self._account.rules
@@ -200,6 +201,12 @@ class _Desk:
         return due
 
 
+@lru_cache(maxsize=128)
+def _template(text: str) -> Template:
+    # A program that sends to one number at a time sends the same template again and again.
+    return Template.parse(text)
+
+
 def _sort(submission: Submission, message: Message, desk: _Desk) -> tuple[tuple[Recipient, ...], tuple[Result, ...]]:
     """Return the recipients that may have the text, and a result for each addressee."""
     first: dict[str, Result] = {}
@@ -207,7 +214,9 @@ def _sort(submission: Submission, message: Message, desk: _Desk) -> tuple[tuple[
     recipients = []
     results = []
     for addressee in submission.recipients:
-        known = first.get(addressee.number) or by_key.get(addressee.key or "")
+        known = first.get(addressee.number)
+        if known is None and addressee.key is not None:
+            known = by_key.get(addressee.key)
         if known is not None:
             twin = Result(
                 number=addressee.number, recipient_id=known.recipient_id, duplicate=True, refusal=known.refusal

@@ -20,6 +20,7 @@ from bridge.store.usage import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
 
     from bridge.model.limits import Limit
     from bridge.model.message import Recipient
@@ -70,7 +71,8 @@ def admit(connection: Connection, asked: Sequence[Asked], *, now: int) -> list[A
     if not asked:
         return []
     moment = datetime.fromtimestamp(now / 1000, tz=UTC)
-    quotas = [_windows(each.plan, moment) for each in asked]
+    spans: dict[tuple[timedelta, ZoneInfo], tuple[int, int]] = {}
+    quotas = [_windows(each.plan, moment, spans) for each in asked]
     pairs = [(one.number, each.plan.message.account_id) for each in asked for one in each.recipients]
     counts = _Counts(
         purses=ledger.lock(connection, {each.plan.message.account_id for each in asked}),
@@ -121,6 +123,11 @@ class _Trial:
         self._counts = counts
         self._now = now
         self._account = plan.message.account_id
+        # What no recipient of this submission changes is looked up once.
+        self._used = [(known, limit, counts.windows.get(known, 0)) for known, limit in windows]
+        self._purse = counts.purses[self._account]
+        longest = max((limit.span for limit in plan.quota.number), default=timedelta(0))
+        self._since = now - longest // timedelta(milliseconds=1)
         self._texts = 0
         self._spent = 0
         self._times: dict[str, list[int]] = {}
@@ -133,17 +140,15 @@ class _Trial:
             return OptedOut("the recipient asked for no more texts")
         if quota.number and (over := exceeded(self._recent(one.number), quota.number, self._now)) is not None:
             return RateLimited(f"more than {over.limit} to this number; again in {over.wait_seconds} s")
-        for known, limit in self._windows:
-            used = self._counts.windows.get(known, 0)
-            again = max(1, -(-(known.ends - self._now) // 1000))
+        for known, limit, used in self._used:
             if limit is None:
                 most = quota.spend_per_day
                 if most is not None and used + self._spent + one.price > most:
-                    return SpendLimited(f"the account's spend for the day is reached; again in {again} s")
+                    return SpendLimited(f"the account's spend for the day is reached; {self._again(known)}")
             elif used + self._texts + 1 > limit.count:
                 whose = "this account" if known.subject == _ACCOUNT else "this mailbox"
-                return RateLimited(f"more than {limit} from {whose}; again in {again} s")
-        purse = self._counts.purses[self._account]
+                return RateLimited(f"more than {limit} from {whose}; {self._again(known)}")
+        purse = self._purse
         if purse.limit is not None and purse.balance - self._spent - one.price < purse.limit:
             return NoCredit("the account's credit does not cover the text")
         return None
@@ -163,7 +168,7 @@ class _Trial:
             amount = self._spent if limit is None else self._texts
             counts.windows[known] = counts.windows.get(known, 0) + amount
             counts.added[known] += amount
-        counts.purses[self._account].balance -= self._spent
+        self._purse.balance -= self._spent
         for number, position in self._texted.items():
             counts.texted[number, self._account] = (self._plan.message.id, position)
         for number, times in self._times.items():
@@ -171,24 +176,38 @@ class _Trial:
 
     def _recent(self, number: str) -> list[int]:
         """Return when the number was texted within the longest of the limits' spans."""
-        if number not in self._times:
-            longest = max(limit.span for limit in self._plan.quota.number)
-            since = self._now - int(longest.total_seconds() * 1000)
+        recent = self._times.get(number)
+        if recent is None:
             known = self._counts.times.get((number, self._account), ())
-            self._times[number] = [at for at in known if at > since]
-        return self._times[number]
+            recent = self._times[number] = [at for at in known if at > self._since]
+        return recent
+
+    def _again(self, known: Window) -> str:
+        return f"again in {max(1, -((self._now - known.ends) // 1000))} s"
 
 
-def _windows(plan: Plan, moment: datetime) -> list[tuple[Window, Limit | None]]:
-    """Return the windows that a submission counts in, each with its limit; spend has none of texts."""
-    quota, account = plan.quota, plan.message.account_id
+def _windows(
+    plan: Plan, moment: datetime, spans: dict[tuple[timedelta, ZoneInfo], tuple[int, int]]
+) -> list[tuple[Window, Limit | None]]:
+    """Return the windows that a submission counts in, each with its limit; spend has none of texts.
+
+    ``spans`` keeps start and end of what was worked out for others of the batch already.
+    """
+    quota, account, zone = plan.quota, plan.message.account_id, plan.zone
+
+    def within(span: timedelta) -> tuple[int, int]:
+        known = spans.get((span, zone))
+        if known is None:
+            known = spans[span, zone] = window(moment, span, zone)
+        return known
+
     found: list[tuple[Window, Limit | None]] = [
-        (Window(account, subject, *window(moment, limit.span, plan.zone)), limit)
+        (Window(account, subject, *within(limit.span)), limit)
         for subject, limits in ((_ACCOUNT, quota.account), (f"{_MAILBOX}{plan.message.origin}", quota.mailbox))
         for limit in limits
     ]
     if quota.spend_per_day is not None:
-        found.append((Window(account, _SPEND, *window(moment, _DAY, plan.zone)), None))
+        found.append((Window(account, _SPEND, *within(_DAY)), None))
     return found
 
 

@@ -162,10 +162,8 @@ recipients = Table(
     sqlite_with_rowid=False,
 )
 """``text`` and ``encoding`` stand where a recipient's own text is not the message's; ``fields`` (JSON) where a draft
-has still to be filled in. ``price`` is what was reserved for it. ``carrier`` is the one that the row is with, or that comes next.
-
-``in_doubt`` means that it may have the text already under our id: then no other carrier may get it.
-"""
+has still to be filled in. ``price`` is what was reserved for it. ``carrier`` is the one that the row is with, or that
+comes next; ``in_doubt`` means that it may have the text already under our id: then no other carrier may get it."""
 
 idempotency_keys = Table(
     "idempotency_keys",

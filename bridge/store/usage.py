@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Window(NamedTuple):
-    """What is counted, and when: ``subject`` is ``account``, ``spend``, or ``from`` an origin; ``ends`` in milliseconds.
+    """What is counted, and when: ``subject`` is ``account``, ``spend``, or ``from`` an origin.
 
-    A window is named by its end, so that what is over can be swept away by one comparison.
+    Times are in milliseconds. A window is named by its end, so that what is over can be swept away by one comparison.
     """
 
     account_id: int

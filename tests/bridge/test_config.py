@@ -7,6 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -14,9 +15,15 @@ from pydantic import SecretStr, ValidationError
 from bridge import config
 from bridge.config import BaseSettings, find_file, load
 from bridge.model.errors import ConfigError
+from bridge.model.limits import Limit
+from bridge.model.message import Priority
+from bridge.model.price import PriceTable
+from bridge.model.when import Quiet, parse_hours
 from bridge.pipeline.routing import Route
 
 SANDBOX = '[carriers.sandbox]\nkind = "sandbox"\noutbox = "outbox.jsonl"\n'
+
+SECOND = timedelta(seconds=1)
 
 Read = Callable[..., BaseSettings]
 
@@ -80,6 +87,81 @@ def test_a_whole_file(read: Read) -> None:
     dispatch = settings.dispatch
     assert (dispatch.lease, dispatch.lifetime) == (timedelta(minutes=1), timedelta(days=2))
     assert (dispatch.first_retry, dispatch.longest_retry) == (timedelta(seconds=2), timedelta(minutes=30))
+
+
+def test_the_rules_for_all(read: Read) -> None:
+    """Prices, limits and quiet hours arrive in the rules that bind every submission; the mail door has the limits."""
+    rules = read(
+        f"""
+        [prices]
+        default = 1.5
+        972 = 0.5
+        "9725" = "0.25"
+        33 = 0
+        [prices.priority]
+        urgent = 2
+        bulk = "0.5"
+        [limits]
+        mail_per_number = ["60/1h", "1/10s"]
+        [quiet_hours]
+        il = "fri 15:00-24:00; sat 00:00-20:00"
+        DE = ["22:00-07:00", "sun"]
+        {SANDBOX}
+        """
+    ).rules()
+    assert rules.prices == PriceTable(
+        default=1_500,
+        prefixes={"+972": 500, "+9725": 250, "+33": 0},
+        multipliers={Priority.URGENT: 2_000, Priority.BULK: 500},
+    )
+    assert rules.per_number == {"smtp": (Limit(count=1, span=SECOND * 10), Limit(count=60, span=SECOND * 3600))}
+    assert rules.quiet == {
+        "IL": Quiet(windows=parse_hours("fri 15:00-24:00; sat 00:00-20:00"), zone=ZoneInfo("Asia/Jerusalem")),
+        "DE": Quiet(windows=parse_hours("22:00-07:00; sun"), zone=ZoneInfo("Europe/Berlin")),
+    }
+
+
+def test_the_rules_where_nothing_is_said(read: Read) -> None:
+    """One credit a part everywhere, no quiet hours, the usual limits for mail, and the words of many languages."""
+    settings = read(SANDBOX)
+    rules = settings.rules()
+    assert (rules.prices, rules.quiet) == (PriceTable(), {})
+    assert [str(limit) for limit in rules.per_number["smtp"]] == ["10/1m", "30/15m", "60/1h"]
+    assert (rules.max_parts, rules.max_recipients, rules.lifetime) == (20, 10_000, timedelta(hours=24))
+    assert {"STOP", "הסר", "СТОП"} <= set(settings.opt_out.stop)
+    assert "START" in settings.opt_out.start
+    assert not set(settings.opt_out.stop) & set(settings.opt_out.start)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "limits"),
+    [
+        ("[limits]\nmail_per_number = []", {}, []),
+        ("", {"LIMITS__MAIL_PER_NUMBER": "[]"}, []),
+        ("", {"LIMITS__MAIL_PER_NUMBER": "5/1m, 100/1d"}, ["5/1m", "100/1d"]),
+        ("", {"LIMITS__MAIL_PER_NUMBER": '["5/1m"]'}, ["5/1m"]),
+        ("[limits]\nmail_per_number = '5/1m'", {}, ["5/1m"]),
+    ],
+)
+def test_limits_of_mail(read: Read, text: str, environment: dict[str, str], limits: list[str]) -> None:
+    """An empty list switches them off; one with commas is as good as a list."""
+    rules = read(f"{text}\n{SANDBOX}", **environment).rules()
+    assert [str(limit) for limit in rules.per_number["smtp"]] == limits
+
+
+def test_opt_out_words(read: Read) -> None:
+    """They stand for the usual ones, in whatever language; none switches a side off."""
+    settings = read("[opt_out]\nstop = ['Genug', 'לא עוד']\nstart = []\n")
+    assert settings.opt_out.stop == ("Genug", "לא עוד")
+    assert settings.opt_out.start == ()
+    assert read(OPT_OUT__STOP="stop, ende").opt_out.stop == ("stop", "ende")
+
+
+def test_prices_from_the_environment(read: Read) -> None:
+    """A key of the table comes over the file's, in exact decimals."""
+    prices = read("[prices]\n972 = 0.5\n49 = 1\n", PRICES__972="0.125", PRICES__PRIORITY__HIGH="3").prices
+    assert prices.prefixes == {"+972": 125, "+49": 1_000}
+    assert prices.multipliers == {Priority.HIGH: 3_000}
 
 
 def test_a_byte_order_mark_is_no_key(read: Read, tmp_path: Path) -> None:
@@ -298,6 +380,70 @@ def test_any_shape_is_told_and_none_is_a_crash(read: Read, text: str, place: str
     found = problems(read, text)
     assert found[0].startswith(place)
     assert all(one.startswith(place.removesuffix(".0")) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("prices = 5", "prices: a table of prices by prefix"),
+        ("prices = [1]", "prices: a table of prices by prefix"),
+        ("[prices]\ndefault = -1", "prices: default: -1 is no price; write 1, 0.75 or the like"),
+        ("[prices]\ndefault = 1.0001", "prices: default: 1.0001 is no price"),
+        ("[prices]\ndefault = nan", "prices: default: nan is no price"),
+        ("[prices]\ndefault = true", "prices: default: True is no price"),
+        ("[prices]\n972 = 'cheap'", "prices: 972: 'cheap' is no price"),
+        ("[prices]\n972 = 1000001", "prices: 972: 1000001 is no price"),
+        ("[prices]\n972 = []", "prices: 972: [] is no price"),
+        ("[prices]\n'+972' = 1", "prices: '+972': write a prefix as 1 to 15 digits of the international number"),
+        ("[prices]\n0972 = 1", "prices: '0972': write a prefix"),
+        ("[prices]\nIL = 1", "prices: 'IL': write a prefix"),
+        ("[prices]\npriority = 2", "prices: priority: a table of factors by priority"),
+        (
+            "[prices.priority]\nsoon = 2",
+            "prices: 'soon': no priority has that name; there is bulk, normal, high, urgent",
+        ),
+        ("[prices.priority]\nhigh = -2", "prices: high: -2 is no price"),
+        ("limits = 5", "limits: "),
+        ("[limits]\nmail_per_number = 5", "limits.mail_per_number: "),
+        ("[limits]\nmail_per_number = ['10']", "limits.mail_per_number: '10' is no limit; write a number of texts"),
+        ("[limits]\nmail_per_number = ['0/1m']", "limits.mail_per_number: '0/1m' is no limit"),
+        ("[limits]\nmail_per_number = [10]", "limits.mail_per_number: '10' is no limit"),
+        ("[limits]\nmail_per_number = ['1/32d']", "limits.mail_per_number: '1/32d': the span is out of range"),
+        (
+            "[limits]\nmail_per_number = ['1/1m', '2/60s']",
+            "limits.mail_per_number: 1/1m and 2/1m are limits of the same",
+        ),
+        ("[limits]\nmail_per_nmber = []", "limits.mail_per_nmber: unknown key (did you mean mail_per_number?)"),
+        ("quiet_hours = 5", "quiet_hours: a table of hours by country"),
+        ("[quiet_hours]\nUS = '22:00-07:00'", "quiet_hours: US: no country with a time zone of its own"),
+        ("[quiet_hours]\nXX = '22:00-07:00'", "quiet_hours: XX: no country with a time zone of its own"),
+        ("[quiet_hours]\nIL = 'at night'", "quiet_hours: IL: days are mon, tue"),
+        ("[quiet_hours]\nIL = '00:00-24:00'", "quiet_hours: IL: the quiet hours leave no time in the week"),
+        ("[quiet_hours]\nIL = 5", "quiet_hours: IL: "),
+        ("[quiet_hours]\nIL = [5]", "quiet_hours: IL: "),
+        ("[quiet_hours]\nIL = 22:00:00", "quiet_hours: IL: "),
+        ("[quiet_hours]\nil = 'sat'\nIL = 'sun'", "quiet_hours: IL: is there twice"),
+        ("opt_out = 'STOP'", "opt_out: "),
+        ("[opt_out]\nstop = 5", "opt_out.stop: "),
+        ("[opt_out]\nstop = ['STOP', 5]", "opt_out.stop.1: "),
+        ("[opt_out]\nstop = ['STOP', ' ! ']", "opt_out.stop: ' ! ' has no letter and no digit"),
+        ("[opt_out]\nstop = ['yes']\nstart = ['YES.']", "opt_out: the same word in stop and in start: yes"),
+        ("[opt_out]\nstrat = []", "opt_out.strat: unknown key (did you mean start?); allowed: start, stop"),
+    ],
+)
+def test_wrong_rules_are_told(read: Read, text: str, problem: str) -> None:
+    """One problem each, at its place, with what is allowed: nothing is guessed and nothing crashes."""
+    (found,) = problems(read, f"{text}\n{SANDBOX}")
+    assert found.startswith(problem)
+
+
+def test_all_wrong_prices_are_told_at_once(read: Read) -> None:
+    """With those of other tables."""
+    (prices, quiet) = problems(read, f"[prices]\n972 = -1\nIL = 2\n[quiet_hours]\nXX = 'sat'\n{SANDBOX}")
+    assert prices.startswith("prices: ")
+    assert "972: -1 is no price" in prices
+    assert "'IL': write a prefix" in prices
+    assert quiet.startswith("quiet_hours: XX: ")
 
 
 def test_a_route_of_the_same_name(read: Read) -> None:

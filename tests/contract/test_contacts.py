@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 from bridge.model.contacts import Change, Contact, change
 from bridge.model.errors import Conflict, NotFound, TooManyRecipients, UnknownRecipient
 from bridge.model.sender import SenderKind, SenderRules, SenderState, Verdict, parse_sender
-from bridge.store import accounts, contacts, groups, senders
+from bridge.store import contacts, groups, senders
+from bridge.store import revision as directory_revision
 from bridge.store.contacts import Written
 from bridge.store.engine import Store
 from bridge.store.tables import contact_tags, group_members
@@ -343,7 +344,7 @@ def test_a_large_group_is_fast(any_store: Store, account: int) -> None:
 def revision(store: Store) -> int:
     """Return the directory's revision."""
     with store.read() as connection:
-        return accounts.revision(connection)
+        return directory_revision.current(connection)
 
 
 def settle(

@@ -69,7 +69,8 @@ class Sender(threading.Thread):
                 self.ended.wait(0.05)
                 continue
             except smtplib.SMTPResponseException as error:
-                assert 400 <= error.smtp_code < 500, error
+                if error.smtp_code >= 500:
+                    raise
                 self.ended.wait(0.05)
                 continue
             assert rejected.keys() == {f"{bad}@{DOMAIN}"}, rejected

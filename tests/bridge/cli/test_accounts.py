@@ -24,7 +24,12 @@ def test_an_account_is_made_with_its_region_and_credit(desk: Desk) -> None:
     made = desk.call("account", "add", "acme", "--region", "il", "--credit", "12.345", "--json").json
     assert made == {"name": "acme", "region": "IL", "enabled": True, "credit": 12.345}
     assert desk.call("account", "list", "--json").json == [made]
-    assert desk.call("account", "show", "acme", "--json").json == made | {"mailboxes": [], "keys": []}
+    settings = {"credit_limit": "0"}
+    assert desk.call("account", "show", "acme", "--json").json == made | {
+        "mailboxes": [],
+        "keys": [],
+        "settings": settings,
+    }
 
 
 def test_an_account_needs_no_region_and_no_credit(desk: Desk) -> None:
@@ -206,6 +211,10 @@ def test_amounts_are_never_rounded() -> None:
         ("key", "revoke", "nobody", "till"),
         ("credit", "add", "nobody", "1"),
         ("credit", "show", "nobody"),
+        ("credit", "statement", "nobody", "--from", "2026-11-01", "--to", "2026-11-30"),
+        ("account", "set", "nobody", "zone=UTC"),
+        ("draft", "open", "--account", "nobody", "hello"),
+        ("optout", "list", "--account", "nobody"),
         ("message", "list", "--account", "nobody"),
         ("send", "--account", "nobody", "--to", "0502345678", "hello"),
     ],

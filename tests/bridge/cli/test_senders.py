@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.store import accounts, senders
+from bridge.store import revision, senders
 from tests.bridge.cli.conftest import Desk
 
 
@@ -21,11 +21,11 @@ def test_a_name_is_approved_listed_and_revoked(acme: Desk) -> None:
     }
     assert acme.call("sender", "list", "acme", "--json").json == [made | {"default_of": []}]
     with acme.store() as store, store.read() as connection:
-        before = accounts.revision(connection)
+        before = revision.current(connection)
         assert list(senders.approved(connection).values()) == [{"acme ltd": "ACME Ltd"}]
     assert acme.call("sender", "revoke", "acme", "acme ltd").out == "acme may not send as ACME Ltd\n"
     with acme.store() as store, store.read() as connection:
-        assert accounts.revision(connection) == before + 1
+        assert revision.current(connection) == before + 1
         assert senders.approved(connection) == {}
     (listed,) = acme.call("sender", "list", "--json").json
     assert (listed["state"], listed["reason"]) == ("refused", "revoked")

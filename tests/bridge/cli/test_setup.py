@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from itertools import pairwise
 
 import pytest
 
 from bridge import config
+from bridge.config import LimitSettings, OptOutSettings
 from bridge.store import schema
 from tests.bridge.cli.conftest import Desk
 
@@ -46,6 +48,24 @@ def test_init_writes_only_defaults_where_it_does_not_say_otherwise(bare_desk: De
         != (plain[table].get(key) if isinstance(value, dict) else plain[table])
     }
     assert differing == {"database", "public_url", "default_region", "smtp.domains", "carriers.sandbox"}
+
+
+def test_init_names_every_table_once(bare_desk: Desk) -> None:
+    """Also those that it leaves to their defaults; what it shows in comments is an example that loads."""
+    bare_desk.call("init")
+    text = bare_desk.file.read_text()
+    headings = [line.strip("# []") for line in text.splitlines() if line.lstrip("# ").startswith("[")]
+    plain = {name for name in config.model().model_fields if name not in {"database", "public_url", "default_region"}}
+    assert len(headings) == len(set(headings))
+    assert {heading.partition(".")[0] for heading in headings} == plain
+    for table in (LimitSettings, OptOutSettings):
+        assert all(f"\n{name} = " in text for name in table.model_fields)
+    bare_desk.file.write_text(re.sub(r"^# (?=(?:\[|\w+ = ))", "", text, flags=re.MULTILINE))
+    shown = config.load(bare_desk.file, {})
+    assert (shown.prices.rate("+972502345678"), shown.prices.rate("+442071838750")) == (750, 1000)
+    assert list(shown.prices.multipliers.values()) == [2000]
+    assert list(shown.quiet_hours) == ["IL"]
+    assert [route.carriers for route in shown.routes] == [("sandbox",)]
 
 
 def test_init_overwrites_nothing(bare_desk: Desk) -> None:

@@ -246,9 +246,7 @@ def test_a_key_twice_in_one_submission(any_store: Store, clock: HandClock) -> No
     first, again = submit_each(any_store, *plans, together=False)
     assert [one.duplicate for one in first.results] == [False, True]
     assert [one.duplicate for one in again.results] == [True, True]
-    assert {one.recipient_id for receipt in (first, again) for one in receipt.results} == {
-        f"{plans[0].message.id}-1"
-    }
+    assert {one.recipient_id for receipt in (first, again) for one in receipt.results} == {f"{plans[0].message.id}-1"}
     assert [row.number for row in texts.rows(any_store)] == [A]
 
 

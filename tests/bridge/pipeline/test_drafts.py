@@ -47,9 +47,7 @@ class Drafts(Desk):
 
     def add(self, draft: str, *to: str | Addressee, most: int = MOST) -> list[Result]:
         addressed = [one if isinstance(one, Addressee) else Addressee(number=one) for one in to]
-        return self.change(
-            lambda connection: drafts.add(connection, draft, addressed, most=most, now=self.clock())
-        )
+        return self.change(lambda connection: drafts.add(connection, draft, addressed, most=most, now=self.clock()))
 
     def alter(self, draft: str, **changes: Any) -> None:
         self.change(lambda connection: drafts.change(connection, draft, **changes))
@@ -68,9 +66,7 @@ class Drafts(Desk):
         return self.change(do)
 
     def cancel(self, message: str, position: int | None = None) -> list[Move]:
-        return self.change(
-            lambda connection: messages.cancel(connection, message, position, now=self.clock.ms)
-        )
+        return self.change(lambda connection: messages.cancel(connection, message, position, now=self.clock.ms))
 
     def move(self, message: str | None, position: int | None, due_at: int) -> list[Move]:
         assert message is not None

@@ -55,7 +55,19 @@ def desk(any_store: Store, clock: HandClock) -> Phones:
 
 
 STOPS = [
-    *("STOP", "stop", "Stop.", " stop ", "STOP!", "«Stop»", "s t o p", "stop\n", "ＳＴＯＰ", "\u200eSTOP\u200f", "Stop 🙏"),
+    *(
+        "STOP",
+        "stop",
+        "Stop.",
+        " stop ",
+        "STOP!",
+        "«Stop»",
+        "s t o p",
+        "stop\n",
+        "ＳＴＯＰ",
+        "\u200eSTOP\u200f",
+        "Stop 🙏",
+    ),
     *("stopall", "Unsubscribe", "END", "quit", "Cancel", "הסר", "הסר.", "הָסֵר", "стоп", "СТОП!", "Стоп"),
     *("ΣΤΟΠ", "στοπ", "Στόπ", "توقف", "توقّف", "ARRET", "arrêt", "Arre\u0302t !"),
 ]

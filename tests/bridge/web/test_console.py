@@ -33,7 +33,7 @@ def _page(world: World, *texts: str) -> Page:
     return Page(answer.text)
 
 
-def _set(world: World, receipt: str, state: State, reason: str | None = None) -> None:
+def _set(world: World, receipt: str | None, state: State, reason: str | None = None) -> None:
     with world.store.write() as connection:
         changed = update(recipients).where(recipients.c.message_id == receipt)
         connection.execute(changed.values(state=state, reason=reason, updated_at=recipients.c.updated_at + 1))

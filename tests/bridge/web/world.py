@@ -47,6 +47,9 @@ class Beside:
     def routes(self) -> Sequence[BaseRoute]:
         return self._routes
 
+    def ended(self) -> str | None:
+        return None
+
 
 class World:
     """Implements bridge.doors.Services around the migrated store in ``folder``, and holds an HTTP door."""
