@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from bench import __main__ as benches
 from bench import accept, backlog
+from bench import rules as rules_bench
 from bridge import config, doors
 from bridge.carriers.base import CarrierSettings
 from bridge.carriers.behaviour import Behaviour
@@ -525,6 +526,8 @@ def test_performance_names_the_suites_and_their_bars() -> None:
     assert told.keys() == benches.SUITES.keys()
     bars = (*accept.BARS.values(), backlog._BAR, backlog._MEMORY_BAR)
     assert all(f"{bar:.2f}" in told["accept"] + told["backlog"] for bar in bars)
+    assert f"{rules_bench._BAR_US:.0f} µs" in told["rules"]
+    assert f"{rules_bench._BAR_SECONDS:.1f} s and {rules_bench._BAR_MIB:.0f} MiB" in told["rules"]
     assert text.count("<!-- bench -->") == text.count("<!-- /bench -->") == 1
 
 

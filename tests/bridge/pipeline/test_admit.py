@@ -51,7 +51,7 @@ def reason(receipt: Receipt, place: int = 0) -> str:
 
 
 def test_an_opt_out_closes_one_account(desk: Desk) -> None:
-    """Who opted out of an account gets nothing from it, all the same from another, and others of the list get theirs."""
+    """Who opted out of an account gets nothing from it, but texts from another, and others on the list get theirs."""
     desk.account()
     desk.account("other")
     close(desk, B, 1)
@@ -103,7 +103,8 @@ def test_two_accounts_of_one_batch_have_their_own_opt_outs(desk: Desk) -> None:
 @pytest.mark.parametrize("setting", ["limits", "mailbox_limits"])
 def test_the_tenth_passes_and_the_eleventh_not(desk: Desk, setting: str) -> None:
     """A limit of 10 lets ten texts pass in its minute, and the next at the very millisecond at which that is over."""
-    desk.account(**{setting: parse_limits(["10/1m"])})
+    settings: dict[str, Any] = {setting: parse_limits(["10/1m"])}
+    desk.account(**settings)
     desk.clock.advance(seconds=20)
     for place in range(10):
         assert said(desk.submit(number(place))) == [TAKEN]
@@ -347,7 +348,7 @@ def test_the_last_credit(desk: Desk) -> None:
     ],
 )
 def test_at_the_limit_of_credit(desk: Desk, credit: int, limit: int | None, *, passes: bool) -> None:
-    """The balance may come to the limit itself: zero, an overdraft, or a reserve. Without a limit it is only counted."""
+    """The balance may come to the limit itself: zero, an overdraft, a reserve. Without a limit it is only counted."""
     desk.account(credit=credit, limit=limit)
     assert said(desk.submit(A)) == [TAKEN if passes else BROKE]
     assert desk.balance() == credit - 1_000 * passes

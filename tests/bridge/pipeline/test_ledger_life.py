@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from bridge.model.errors import Conflict, NoCredit, Refusal
+from bridge.model.errors import Conflict, NoCredit, Refusal, UnmatchedReport
 from bridge.model.limits import parse_limits
 from bridge.model.message import Addressee, Outcome, Priority, Receipt, Report, Verdict
 from bridge.model.price import PriceTable
@@ -259,10 +259,12 @@ class Books(RuleBasedStateMachine):
         news = Report(carrier="a", state=state, at=self.clock(), recipient_id=f"{message}-{position}")
         self.reporting = True
         try:
-            if self.desk.change(lambda connection: reports.apply(connection, store=self.store, report=news)):
-                self.sent.add((message, position))
-        except Exception as error:  # noqa: BLE001 - of a text that no carrier was asked for
-            assert type(error).__name__ == "UnmatchedReport"
+            moved = self.desk.change(lambda connection: reports.apply(connection, store=self.store, report=news))
+        except UnmatchedReport:
+            assert self.seen[message, position].carrier is None
+            return
+        if moved:
+            self.sent.add((message, position))
 
     # Persons.
 

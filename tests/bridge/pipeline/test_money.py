@@ -333,7 +333,7 @@ def test_the_newest_entries_come_first(desk: Desk) -> None:
 
 
 def test_a_statement_of_a_period(desk: Desk) -> None:
-    """From its first millisecond to just before its last: periods that touch add up, and close as the next one opens."""
+    """From its first millisecond to just before its end: periods that touch add up, each opens as the last closed."""
     start = desk.clock.ms
     edges = [start, start + 1_000, start + 2_000, start + 3_000]
     desk.clock.advance(ms=999)
