@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_GRACE = 3.0
-"""Seconds for each of the two waits of a stop; together well below the ten in which a stop has to end."""
+_GRACE = 2.5
+"""Seconds for each of the two long waits of a stop; with the short ones below the ten in which it has to end."""
+_LAST_WORDS = 1.0
 _PROBE_TIMEOUT = 2.0
 _WATCH = 1.0
 _LEAST_ROOM = 1 << 20
@@ -132,9 +133,13 @@ class App:
         if self._keeper is not None:
             self._keeper.cancel()
         await self._dispatcher.stop(grace=_GRACE)
-        for carrier in self._carriers.values():
-            await carrier.close()
-        await self._writer.stop()
+        for name, carrier in self._carriers.items():
+            try:
+                async with asyncio.timeout(_LAST_WORDS):
+                    await carrier.close()
+            except TimeoutError:
+                _log.warning("carrier does not close", carrier=name)
+        await self._writer.stop(seconds=_LAST_WORDS)
         self.store.close()
 
     def request_stop(self) -> None:

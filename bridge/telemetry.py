@@ -80,8 +80,8 @@ def configure_logging(level: str = "info", form: str = "auto") -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for name in _DEPENDENCIES_QUIET:
-        # Their debug and info lines hold bodies, addresses and passwords.
-        logging.getLogger(name).setLevel(logging.WARNING)
+        # Their debug and info lines hold bodies, addresses and passwords; a warning of aiosmtpd's any client's words.
+        logging.getLogger(name).setLevel(logging.ERROR if name == "mail.log" else logging.WARNING)
 
 
 class Metrics:

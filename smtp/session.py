@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from bridge.model.account import normalise_address
-from bridge.model.errors import BridgeError, InternalError, SenderRefused, TooManyRecipients
+from bridge.model.errors import BridgeError, InternalError, SenderRefused, TextTooLong, TooManyRecipients
 from bridge.model.message import Addressee, Submission
 from bridge.telemetry import get_logger
 from smtp import replies
@@ -63,10 +63,11 @@ class Conversation:
     async def recipient(self, address: str) -> str:
         """Take or refuse one recipient."""
         try:
-            if len(self._numbers) >= self._settings.max_recipients:
-                reason = f"At most {self._settings.max_recipients} recipients in one mail; send the rest in another"
-                raise TooManyRecipients(reason)
             account = self._account or await self._authorise()
+            most = min(self._settings.max_recipients, account.rules.max_recipients or self._settings.max_recipients)
+            if len(self._numbers) >= most:
+                reason = f"At most {most} recipients in one mail; send the rest in another"
+                raise TooManyRecipients(reason)
             number = parse_recipient(address, domains=self._settings.domains, region=account.region or self._region)
         except BridgeError as error:
             return self._refused(error)
@@ -82,7 +83,7 @@ class Conversation:
         try:
             receipt = await self._intake.submit(submission)
         except BridgeError as error:  # counted by the intake
-            _log.info("refused", door=DOOR, peer=self._peer, code=error.code, reason=error.reason)
+            self._note(error)
             return replies.reply(error)
         if receipt.refusal is not None:
             return replies.reply(receipt.refusal)
@@ -122,7 +123,12 @@ class Conversation:
     def refused(self, error: BridgeError) -> None:
         """Count and log what was refused."""
         self._intake.refused(DOOR, error)
-        _log.info("refused", door=DOOR, peer=self._peer, code=error.code, reason=error.reason)
+        self._note(error)
+
+    def _note(self, error: BridgeError) -> None:
+        # Why a text is too long names some of its characters; the log holds none.
+        reason = "" if isinstance(error, TextTooLong) else error.reason
+        _log.info("refused", door=DOOR, peer=self._peer, code=error.code, reason=reason)
 
     def _refused(self, error: BridgeError) -> str:
         self.refused(error)

@@ -26,9 +26,9 @@ from rich.text import Text
 from bridge import config as configuration
 from bridge import telemetry
 from bridge.cli.options import ConfigOption, JsonOption, Options, TraceOption
-from bridge.model.errors import BridgeError, ConfigError, InternalError
+from bridge.model.errors import BridgeError, ConfigError, InternalError, StoreUnavailable
 from bridge.store import accounts, schema
-from bridge.store.engine import Store
+from bridge.store.engine import Store, is_race
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -117,6 +117,9 @@ class Context:
             self._tell(error)
             raise typer.Exit(1) from error
         except Exception as error:
+            if is_race(error):
+                self._tell(StoreUnavailable("the database was busy with the same rows; run the command again"))
+                raise typer.Exit(1) from error
             self._tell(InternalError("internal error; run the command again with --traceback to see where"))
             raise typer.Exit(1) from error
 

@@ -117,6 +117,7 @@ def show(context: Context, message_id: MessageId) -> None:
         "carrier",
         "carrier_id",
         "reason",
+        *(["text"] if any(one.text is not None for one in message.recipients) else []),
         empty="no recipients",
     )
     context.show(None, "")
@@ -156,7 +157,8 @@ def reschedule(
 @command(app)
 def retry(context: Context, which: Id) -> None:
     """Send again what is in the state unknown. A phone that got the text already gets it twice."""
-    _move(context, which, messages.retry)
+    lifetime = int(context.settings().dispatch.lifetime.total_seconds() * 1000)
+    _move(context, which, partial(messages.retry, lifetime=lifetime))
 
 
 @command(app)
@@ -217,6 +219,7 @@ def _addressed(message: Kept, one: Addressed) -> dict[str, Any]:
     return {
         "id": recipient_id(message.id, one.position),
         "number": one.number,
+        "text": one.text,
         "state": one.state,
         "parts": one.parts,
         "carrier": one.carrier,

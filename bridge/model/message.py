@@ -183,10 +183,11 @@ class Receipt:
 
     @property
     def refusal(self) -> BridgeError | None:
-        """Why nothing was taken: the first recipient's reason. None when anything was."""
+        """Why nothing was taken: the first reason that may pass, else the first. None when anything was taken."""
         if self.message_id is not None:
             return None
-        return next((one.refusal for one in self.results if one.refusal is not None), None)
+        reasons = [one.refusal for one in self.results if one.refusal is not None]
+        return next((reason for reason in reasons if reason.temporary), next(iter(reasons), None))
 
 
 class Verdict(StrEnum):

@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bridge.model.errors import BridgeError, InternalError, Stopping, StoreUnavailable
 from bridge.model.message import Receipt, Result, recipient_id
+from bridge.model.state import State
 from bridge.pipeline.admit import Asked, admit
-from bridge.store import submissions
-from bridge.store.engine import DatabaseError
+from bridge.store import events, submissions
+from bridge.store.engine import DatabaseError, is_race, name_of
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.pipeline.accept import Plan
     from bridge.pipeline.admit import Admission
@@ -103,13 +105,16 @@ class Writer:
         self._put(job)
         return job.future
 
-    async def stop(self) -> None:
-        """Finish all that waits, then end the thread. What comes later is refused with :exc:`Stopping`."""
+    async def stop(self, *, seconds: float | None = None) -> None:
+        """Finish all that waits, then end the thread. What comes later is refused with :exc:`Stopping`.
+
+        A database that does not answer within ``seconds`` is not waited for: who waits for it gets no answer.
+        """
         with self._wake:
             self._closing = True
             self._wake.notify()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, seconds)
 
     def _put(self, job: _Submit | _Change) -> None:
         with self._wake:
@@ -199,35 +204,46 @@ def take(connection: Connection, plans: Sequence[Plan], *, now: int) -> list[Rec
     receipts: dict[int, Receipt] = {}
     waiting = list(enumerate(plans))
     while waiting:
+        taken = submissions.taken(connection, [key for _, plan in waiting for key in _keys(plan)])
         wave: list[tuple[int, Plan]] = []
         later: list[tuple[int, Plan]] = []
         seen: set[tuple[int, str]] = set()
         for place, plan in waiting:
-            own = _keys(plan)
-            (later if own and not seen.isdisjoint(own) else wave).append((place, plan))
-            seen.update(own)
-        receipts.update(
-            zip((place for place, _ in wave), _wave(connection, [plan for _, plan in wave], now), strict=True)
-        )
+            new = {key for key in _keys(plan) if key not in taken}
+            (wave if seen.isdisjoint(new) else later).append((place, plan))
+            seen |= new
+        answers = _wave(connection, [plan for _, plan in wave], taken, now)
+        receipts.update(zip((place for place, _ in wave), answers, strict=True))
         waiting = later
     return [receipts[place] for place in range(len(plans))]
 
 
-def _wave(connection: Connection, plans: Sequence[Plan], now: int) -> list[Receipt]:
-    taken = submissions.taken(connection, [key for plan in plans for key in _keys(plan)])
+def _wave(
+    connection: Connection, plans: Sequence[Plan], taken: dict[tuple[int, str], tuple[str, int]], now: int
+) -> list[Receipt]:
     known = [_known(plan, taken) for plan in plans]
     asked = [
         Asked(plan=plan, recipients=[one for one in plan.recipients if one.id not in before])
         for plan, before in zip(plans, known, strict=True)
     ]
     admissions = admit(connection, asked, now=now)
+    receipts = [_receipt(*each) for each in zip(plans, known, admissions, strict=True)]
     kept = [
-        (plan.message, admission.admitted)
-        for plan, admission in zip(plans, admissions, strict=True)
+        (plan, admission.admitted, receipt)
+        for plan, admission, receipt in zip(plans, admissions, receipts, strict=True)
         if admission.admitted and not plan.test
     ]
-    submissions.insert(connection, kept)
-    return [_receipt(*each) for each in zip(plans, known, admissions, strict=True)]
+    submissions.insert(connection, [(plan.message, admitted) for plan, admitted, _ in kept], now=now)
+    events.add(connection, [event for plan, _, receipt in kept for event in _refusals(plan, receipt)], now=now)
+    return receipts
+
+
+def _refusals(plan: Plan, receipt: Receipt) -> Iterator[events.NewEvent]:
+    """Yield an event for each recipient of a taken message who gets nothing: its sender has still to be told."""
+    for one in receipt.results:
+        if one.refusal is not None:
+            data = {"number": one.number, "code": one.refusal.code, "reason": one.refusal.reason}
+            yield plan.message.account_id, State.REFUSED, plan.message.id, None, data
 
 
 def _keys(plan: Plan) -> list[tuple[int, str]]:
@@ -277,7 +293,10 @@ def _result(result: Result, known: dict[str, str], refused: dict[str, BridgeErro
 def _own_trouble(error: Exception) -> Exception:
     if isinstance(error, BridgeError):
         return error
-    _log.error("transaction failed", exc_info=error)
+    if is_race(error):
+        return StoreUnavailable("database: busy with the same rows")
+    # What the driver says may repeat the rows it was given: texts and numbers stay out of the log.
+    _log.error("transaction failed", error=name_of(error), stack="".join(traceback.format_tb(error.__traceback__)))
     trouble = InternalError("internal error")
     trouble.__cause__ = error
     return trouble

@@ -44,6 +44,7 @@ _log = get_logger(__name__)
 
 _TROUBLE_PAUSE = 0.5
 _TURN = 10
+_LAST_WORDS = 1.0
 _SWEEP = 60.0
 _LOST = Outcome.unknown("what the carrier answered could not be written")
 
@@ -82,12 +83,18 @@ class _Line:
 
 
 class _Lane:
-    """What a feeder waits for: news of queued texts, or, when ``full``, the end of a send."""
+    """What a feeder waits for: news of queued texts, or, when ``full``, the end of a send.
+
+    ``in_hand`` are the rows that were claimed and whose outcome is not written yet. The lane is ``unsure`` after a
+    claim whose answer was lost: it may have been committed, and nobody would send what it took.
+    """
 
     def __init__(self) -> None:
         self.news = asyncio.Event()
         self.full = False
         self.claimed = 0
+        self.in_hand: set[tuple[str, int]] = set()
+        self.unsure = False
 
 
 class Dispatcher:
@@ -155,7 +162,8 @@ class Dispatcher:
     async def stop(self, *, grace: float) -> None:
         """Claim no more, let sends under way finish for ``grace`` seconds, record them, give the rest back.
 
-        Outcomes that the store does not take within another ``grace`` are left to their leases.
+        A store that does not answer is not waited for: what it did not take within ``grace`` for the sends and two
+        seconds more is left to its leases.
         """
         self._stopping = True
         if self._recorder is None:
@@ -163,61 +171,64 @@ class Dispatcher:
         for task in self._upkeep:
             task.cancel()
         self.wake()  # a feeder ends by itself: cancelled in the middle of a claim, it would forget the rows
-        await asyncio.gather(*self._upkeep, *self._feeders, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace
+        await _end([*self._upkeep, *self._feeders], seconds=grace)
         waiting = [row for line in self._lines.values() for row in line.waiting]
         for line in self._lines.values():
             line.waiting.clear()
             line.arrived.set()
-        if self._senders:
-            _, late = await asyncio.wait(self._senders, timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._senders, return_exceptions=True)
+        await _end(self._senders, seconds=max(0.0, until - loop.time()))
         self._closing = True
         self._finished.set()
-        await asyncio.wait([self._recorder], timeout=grace)
-        self._recorder.cancel()
-        await asyncio.gather(self._recorder, return_exceptions=True)
+        await _end([self._recorder], seconds=_LAST_WORDS)
         if waiting:
             await self._give_back([(row.message_id, row.position) for row in waiting])
 
     async def _give_back(self, keys: list[tuple[str, int]]) -> None:
         try:
-            await self._writer.run(partial(_release, store=self._store, owner=self._owner, keys=keys))
-        except BridgeError as error:
-            _log.warning("texts in hand are left to their leases", count=len(keys), code=error.code)
+            async with asyncio.timeout(_LAST_WORDS):
+                await self._writer.run(partial(_release, store=self._store, owner=self._owner, keys=keys))
+        except (BridgeError, TimeoutError):
+            _log.warning("texts in hand are left to their leases", count=len(keys))
 
     async def _feed(self, route: Route) -> None:
         lane = self._lanes[route.name]
         lines = [self._lines[name] for name in route.carriers]
         while not self._stopping:
             lane.news.clear()
-            room = min(self._pace.batch, *(line.room for line in lines))
+            free = [line for line in lines if line.room > 0]
             # While texts wait in hand a claim can wait too, until it brings many; senders without work cannot.
-            lane.full = room <= 0 or all(line.waiting and line.room < line.spare // 2 for line in lines)
+            lane.full = all(line.waiting and line.room < line.spare // 2 for line in free)
             if lane.full:
                 await _wait(lane.news, self._pace.poll)
                 continue
+            room = min(self._pace.batch, free[0].room)
             try:
                 rows = await self._writer.run(
                     partial(
                         claim_batch,
                         store=self._store,
                         route=route,
-                        known=self._lines.keys(),
+                        known=[name for name, line in self._lines.items() if line.carrier.takes_own_id],
                         limit=room,
                         owner=self._owner,
                         lease=self._pace.lease,
                         oldest=(lane.claimed + room) // _TURN - lane.claimed // _TURN,
                         patience=self._pace.patience,
+                        only=None if len(free) == len(lines) else _open_to(route, [one.carrier.name for one in free]),
+                        held=frozenset(lane.in_hand) if lane.unsure else None,
                     )
                 )
             except BridgeError as error:
                 _log.warning("claim failed", lane=route.name, code=error.code)
+                lane.unsure = True
                 await asyncio.sleep(_TROUBLE_PAUSE)
                 continue
+            lane.unsure = False
             lane.claimed += len(rows)
             for row in rows:
+                lane.in_hand.add((row.message_id, row.position))
                 line = self._lines[row.carrier or route.carriers[0]]
                 line.waiting.append(row)
                 line.arrived.set()
@@ -270,12 +281,20 @@ class Dispatcher:
             row, outcome = batch[0]
             _log.exception("outcome lost", id=recipient_id(row.message_id, row.position))
             # It must not stay under a lease that we renew for ever.
-            return [] if outcome is _LOST else await self._unrecorded([(row, _LOST)])
+            if outcome is not _LOST:
+                return await self._unrecorded([(row, _LOST)])
+            self._let_go(batch)
+            return []
         except BridgeError as error:
             _log.warning("outcomes wait for the store", count=len(batch), code=error.code)
             return batch
         self._count(batch)
+        self._let_go(batch)
         return []
+
+    def _let_go(self, batch: list[tuple[Claimed, Outcome]]) -> None:
+        for row, _ in batch:
+            self._lanes[row.lane].in_hand.discard((row.message_id, row.position))
 
     def _write(self, connection: Connection, batch: list[tuple[Claimed, Outcome]]) -> None:
         now = self._store.now(connection)
@@ -354,13 +373,19 @@ def claim_batch(
     lease: float,
     oldest: int = 0,
     patience: float = 0.0,
+    only: Collection[str | None] | None = None,
+    held: Collection[tuple[str, int]] | None = None,
 ) -> list[Claimed]:
     """Claim rows of a route's lane for ``lease`` seconds, and settle those for which no carrier may be asked.
 
     Past its lifetime a text expires; if a carrier may have it already, or that carrier is not among the
-    ``known`` any more, nobody can say where it is: it becomes unknown.
+    ``known``, which take our own id, nobody can say where it is: it becomes unknown. ``only`` is that of
+    :func:`bridge.store.queue.claim`. With ``held``, what else the owner claimed in the lane is given back first.
     """
     now = store.now(connection)
+    if held is not None:
+        lost = [key for key in queue.forgotten(connection, lane=route.name, owner=owner) if key not in held]
+        queue.release(connection, owner=owner, keys=lost, now=now)
     rows = queue.claim(
         connection,
         lane=route.name,
@@ -371,6 +396,7 @@ def claim_batch(
         carrier=lambda named, in_doubt: _choose(route, known, named, in_doubt=in_doubt),
         oldest=oldest,
         patience=int(patience * 1000),
+        only=only,
     )
     settled = {(row.message_id, row.position): change for row in rows if (change := _unsendable(row, now))}
     if not settled:
@@ -448,6 +474,11 @@ def settle(
     )
 
 
+def _open_to(route: Route, free: Sequence[str]) -> list[str | None]:
+    """Return the carriers that rows may name to be claimed: those with room, and none yet where the first has room."""
+    return [*free, None] if route.carriers[0] in free else list(free)
+
+
 def _choose(route: Route, known: Collection[str], named: str | None, *, in_doubt: bool) -> str | None:
     if in_doubt:
         return named if named in known else None
@@ -469,7 +500,7 @@ def _unsendable(row: Claimed, now: int) -> Change | None:
 def _note(connection: Connection, moved: Sequence[tuple[Claimed, Change]], *, now: int) -> None:
     """Write the events of moves, and give back the prices of texts that surely were not sent."""
     events.add(connection, [_event(row, change) for row, change in moved], now=now)
-    unsent = [row for row, change in moved if gives_back(State.SENDING, change.state)]
+    unsent = [row for row, change in moved if gives_back(State.SENDING, change.state) and not row.maybe_sent]
     ledger.refund(connection, [(row.account_id, row.message_id, row.position, row.price) for row in unsent], now=now)
 
 
@@ -494,6 +525,18 @@ def _outgoing(row: Claimed) -> Outgoing:
         attempt=row.attempt,
         expires_at=datetime.fromtimestamp(row.expires_at / 1000, tz=UTC),
     )
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]], *, seconds: float) -> None:
+    """Wait for tasks to end, then make them."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    if late:
+        # One that swallows its cancellation is left behind: the process ends anyway.
+        await asyncio.wait(late, timeout=_LAST_WORDS)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

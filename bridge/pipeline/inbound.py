@@ -47,6 +47,8 @@ def keep(connection: Connection, *, inbound: Inbound, words: Words, now: int) ->
     Only a text that is nothing but the word counts: "stop by at six" does not. A number that no account texted
     lately closes itself to all.
     """
+    if not conversations.first_time(connection, inbound.carrier, inbound.carrier_id, now=now):
+        return
     number = _number(inbound.sender)
     last = conversations.last(connection, number)
     account, message, position = last if last is not None else (None, None, None)

@@ -72,7 +72,7 @@ class Intake:
             self._metrics.duplicates.labels(door).inc(duplicates)
         self._metrics.accept_seconds.labels(door).observe((self._clock() - began).total_seconds())
         _log.info(
-            "accepted",
+            "accepted" if receipt.message_id is not None else "refused",
             id=receipt.message_id,
             account=submission.account_id,
             door=door,
@@ -80,6 +80,7 @@ class Intake:
             duplicates=duplicates,
             refused=len(receipt.results) - fresh - duplicates,
             test=submission.test,
+            codes=sorted({one.refusal.code for one in receipt.results if one.refusal is not None}),
         )
         return receipt
 

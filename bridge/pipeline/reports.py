@@ -34,6 +34,8 @@ class News:
         overtaken the answer of its send, so it should come again. Raises a :exc:`~bridge.model.errors.Trouble`.
         """
         moved = await self._writer.run(partial(apply, store=self._store, report=report))
+        if moved is None:
+            raise UnmatchedReport("the report names no text that is known")
         self._metrics.reports.labels(report.carrier, report.state if moved else "without effect").inc()
 
     async def inbound(self, inbound: Inbound) -> None:
@@ -44,16 +46,15 @@ class News:
         keep(connection, inbound=inbound, words=self._words, now=self._store.now(connection))
 
 
-def apply(connection: Connection, *, store: Store, report: Report) -> bool:
-    """Move the text that a report names. Returns False when the table of moves does not allow it.
+def apply(connection: Connection, *, store: Store, report: Report) -> bool | None:
+    """Move the text that a report names. Returns False when the table of moves does not allow it, None for no text.
 
     Not allowed are moves that late, double and out-of-order reports ask for; they change nothing. A text that waits
-    for another try because its answer was lost counts as unknown: the report says what became of it. Raises
-    :exc:`~bridge.model.errors.UnmatchedReport`.
+    for another try because its answer was lost counts as unknown: the report says what became of it.
     """
     found = reports.find(connection, report)
     if found is None:
-        raise UnmatchedReport("the report names no text that is known")
+        return None
     before = State.UNKNOWN if found.state is State.QUEUED and found.in_doubt else found.state
     if not may_move(before, report.state):
         return False

@@ -56,6 +56,8 @@ class Snapshot:
                 await self._refresh(self._max_age)
             except StoreUnavailable as error:
                 _log.warning("directory not refreshed", reason=error.reason)
+            except Exception:  # noqa: BLE001 - an old directory serves better than none
+                _log.exception("directory not refreshed")
 
     async def account_for(self, address: str) -> Account:
         """Return the account for which a mailbox may send; before it is refused, the database is asked again.

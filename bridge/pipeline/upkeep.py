@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.model.state import State
-from bridge.store import events, queue, usage
+from bridge.store import conversations, events, queue, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REAP_BATCH = 500
 _PROMOTED = 5_000
+_REPEATED_FOR = 7 * 86_400_000
 
 
 def promote_due(connection: Connection, *, store: Store) -> int:
@@ -23,8 +24,10 @@ def promote_due(connection: Connection, *, store: Store) -> int:
 
 
 def sweep(connection: Connection, *, store: Store) -> int:
-    """Forget counts of windows that are over. Returns how many."""
-    return usage.sweep(connection, now=store.now(connection))
+    """Forget counts of windows that are over, and what no carrier repeats any more. Returns how many counts."""
+    now = store.now(connection)
+    conversations.forget_inbound(connection, before=now - _REPEATED_FOR)
+    return usage.sweep(connection, now=now)
 
 
 def keep_leases(

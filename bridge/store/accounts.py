@@ -14,9 +14,13 @@ from bridge.model.errors import Conflict, NotFound
 from bridge.model.rules import AccountRules, read, written
 from bridge.store import revision
 from bridge.store.tables import accounts, keys, mailboxes
+from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
+
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +63,18 @@ def find_account(connection: Connection, name: str) -> Account:
         reason = f"no account is named {name}"
         raise NotFound(reason)
     return _account(row)
+
+
+def readable_accounts(connection: Connection) -> list[Account]:
+    """Return all accounts, by name. One whose settings this version cannot read may send nothing, and is logged."""
+    found = []
+    for row in connection.execute(select(accounts).order_by(accounts.c.name)):
+        try:
+            found.append(_account(row))
+        except ValueError as error:
+            _log.error("account cannot be read", account=row.name, reason=str(error))
+            found.append(Account(id=row.id, name=row.name, region=row.region, enabled=False))
+    return found
 
 
 def list_accounts(connection: Connection) -> list[Account]:

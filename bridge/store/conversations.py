@@ -9,10 +9,10 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import TextClause, bindparam, select, text
+from sqlalchemy import TextClause, bindparam, delete, select, text
 
 from bridge.store import batch
-from bridge.store.tables import conversations
+from bridge.store.tables import conversations, inbound_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,6 +59,22 @@ def last(connection: Connection, number: str) -> tuple[int, str, int] | None:
         .limit(1)
     ).one_or_none()
     return None if row is None else (row.account_id, row.message_id, row.position)
+
+
+def first_time(connection: Connection, carrier: str, carrier_id: str, *, now: int) -> bool:
+    """Note that a carrier brought a text from a phone. Returns False when it had brought it before."""
+    known = select(inbound_taken.c.carrier_id).where(
+        inbound_taken.c.carrier == carrier, inbound_taken.c.carrier_id == carrier_id
+    )
+    if connection.scalar(known) is not None:
+        return False
+    connection.execute(inbound_taken.insert().values(carrier=carrier, carrier_id=carrier_id, created_at=now))
+    return True
+
+
+def forget_inbound(connection: Connection, *, before: int) -> None:
+    """Forget which texts from phones were brought before a time: no carrier repeats one for that long."""
+    connection.execute(delete(inbound_taken).where(inbound_taken.c.created_at < before))
 
 
 @lru_cache(maxsize=2)

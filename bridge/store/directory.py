@@ -15,7 +15,7 @@ def load_directory(connection: Connection) -> Directory:
     """Return a snapshot, in a transaction that sees one state of the database."""
     return Directory.of(
         revision.current(connection),
-        accounts.list_accounts(connection),
+        accounts.readable_accounts(connection),
         accounts.list_mailboxes(connection),
         senders.rules(connection),
     )

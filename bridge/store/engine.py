@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
 
-__all__ = ["Connection", "DatabaseError", "Store"]
+__all__ = ["Connection", "DatabaseError", "Store", "is_race", "name_of"]
 
 _BUSY_TIMEOUT_MS = 4_000
 """Well below the ten seconds in which a stop has to end."""
@@ -38,7 +38,9 @@ _POSTGRESQL = {
     "connect_timeout": 5,
     "tcp_user_timeout": 8_000,
     "keepalives_idle": 10,
-    "options": f"-c lock_timeout={_BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000",
+    "options": (
+        f"-c synchronous_commit=on -c lock_timeout={_BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000"
+    ),
 }
 _READ: dict[str, dict[str, Any]] = {
     "sqlite": {"bridge_read": True},
@@ -48,7 +50,7 @@ _READ: dict[str, dict[str, Any]] = {
 
 # PostgreSQL, appendix A.
 _DISK_FULL = "53100"
-_RACES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+_RACES = frozenset({"40001", "40P01", "55P03"})  # serialization_failure, deadlock_detected, lock_not_available
 
 _NOW = {
     "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"),
@@ -132,7 +134,7 @@ def _make_engine(url: str) -> Engine:
     try:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed.database, parsed)
-        return create_engine(parsed, pool_size=5, pool_pre_ping=True, connect_args=_POSTGRESQL)
+        return create_engine(parsed, pool_size=5, pool_pre_ping=True, hide_parameters=True, connect_args=_POSTGRESQL)
     except (NoSuchModuleError, ImportError) as error:
         reason = f"database: the driver for {parsed.drivername} is not installed"
         raise ConfigError(reason) from error
@@ -149,6 +151,7 @@ def _sqlite_engine(path: str | None, url: URL) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
+        hide_parameters=True,
         connect_args={
             "check_same_thread": False,
             "isolation_level": None,
@@ -188,12 +191,24 @@ def _translated() -> Iterator[None]:
     except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in _RACES:
+        if is_race(error):
             raise
         raise _translate(error) from error
     except NoConnectionLeft as error:
         reason = "database: all connections are in use"
         raise StoreUnavailable(reason) from error
+
+
+def is_race(error: BaseException) -> bool:
+    """Whether a transaction lost against another one, and may win the next time."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _RACES
+
+
+def name_of(error: BaseException) -> str:
+    """Return what kind of error it is, without its words: a driver's hold the values of the rows it was given."""
+    origin = getattr(error, "orig", None)
+    code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
+    return " ".join(filter(None, [type(error).__name__, type(origin).__name__ if origin else "", code or ""]))
 
 
 def _translate(error: DBAPIError) -> StoreUnavailable:

@@ -32,10 +32,14 @@ RESCHEDULED = "rescheduled"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Addressed:
-    """One recipient of a message. Times are milliseconds since 1970; ``raw`` is the carrier's own answer."""
+    """One recipient of a message; ``text`` is its own one, where it has one.
+
+    Times are milliseconds since 1970; ``raw`` is the carrier's own answer.
+    """
 
     position: int
     number: str
+    text: str | None
     state: State
     parts: int
     carrier: str | None
@@ -137,11 +141,13 @@ def cancel(connection: Connection, message_id: str, position: int | None, *, now
     )
 
 
-def retry(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
+def retry(
+    connection: Connection, message_id: str, position: int | None, *, now: int, lifetime: int = 86_400_000
+) -> list[Move]:
     """Queue again the recipients of which nobody knows whether they got the text.
 
-    Their lifetime begins anew. The carrier they were with is asked first, under the same id; that another may
-    follow it, and a phone may get the text twice, is what the person decided. Raises as :func:`cancel` does.
+    They get a new ``lifetime``, in milliseconds. The carrier they were with is asked first, under the same id; that
+    another may follow it, and a phone may get the text twice, is what the person decided. Raises as :func:`cancel` does.
     """
     return _move(
         connection,
@@ -151,6 +157,7 @@ def retry(connection: Connection, message_id: str, position: int | None, *, now:
         to=State.QUEUED,
         reason="queued again by the operator",
         now=now,
+        lifetime=lifetime,
     )
 
 
@@ -176,6 +183,7 @@ def reschedule(connection: Connection, message_id: str, position: int | None, *,
     the recipients asked for, also those that were left alone: what was moved is at ``due_at`` now. Raises
     :exc:`NotFound`, and :exc:`Conflict` when there is nothing to give a time to.
     """
+    _lock(connection, message_id)
     message = find(connection, message_id)
     rows = _locked(connection, message_id, position)
     due_at = max(due_at, now)
@@ -234,8 +242,10 @@ def _move(
     to: State,
     reason: str,
     now: int,
+    lifetime: int = 0,
 ) -> list[Move]:
     """Move the recipients in one of ``sources``, with an event for each; in a write transaction."""
+    _lock(connection, message_id)
     message = find(connection, message_id)
     # Accounts before recipients, as the writer locks them: then nobody waits in a circle.
     ledger.lock(connection, [message.account_id])
@@ -252,7 +262,7 @@ def _move(
         raise Conflict(reason)
     values: dict[str, Any] = {"state": to, "reason": reason, "updated_at": now}
     if to is State.QUEUED:
-        fresh = now + message.expires_at - message.created_at
+        fresh = now + lifetime
         values |= {
             "due_at": now,
             "in_doubt": False,
@@ -287,7 +297,8 @@ def _move(
 def _refunded(rules: AccountRules, row: Row[Any], to: State) -> bool:
     """Tell whether a move that a person made gives the text's price back."""
     if to is State.CANCELLED:
-        return rules.refund_cancelled and not row.in_doubt
+        return rules.refund_cancelled and not row.maybe_sent and not row.in_doubt
+    # That an unknown one was refused is the person's word, who asked the carrier.
     return gives_back(State(row.state), to)
 
 
@@ -305,9 +316,14 @@ def _waits(row: Row[Any]) -> bool:
     return row.state == State.SCHEDULED or (row.state == State.QUEUED and not row.in_doubt and not row.attempts)
 
 
+def _lock(connection: Connection, message_id: str) -> None:
+    """Lock a message before its recipients, as the closing of a draft does."""
+    connection.execute(select(messages.c.id).where(messages.c.id == message_id).with_for_update())
+
+
 def _locked(connection: Connection, message_id: str, position: int | None) -> Sequence[Row[Any]]:
     """Return the recipients asked for, locked, in their order. Raises :exc:`NotFound`."""
-    columns = ("position", "number", "state", "price", "in_doubt", "attempts", "due_at", "expires_at")
+    columns = ("position", "number", "state", "price", "in_doubt", "maybe_sent", "attempts", "due_at", "expires_at")
     query = (
         select(*(recipients.c[name] for name in columns))
         .where(_asked(message_id, position))
@@ -345,6 +361,7 @@ def _kept(connection: Connection, query: Select[Any]) -> list[Kept]:
             Addressed(
                 position=row.position,
                 number=row.number,
+                text=row.text,
                 state=State(row.state),
                 parts=row.parts,
                 carrier=row.carrier,

@@ -48,7 +48,7 @@ def latest(connection: Connection, *, limit: int) -> list[Shown]:
             recipients.c.message_id,
             recipients.c.position,
             recipients.c.number,
-            messages.c.text,
+            func.coalesce(recipients.c.text, messages.c.text).label("text"),
             messages.c.sender,
             messages.c.door,
             messages.c.origin,

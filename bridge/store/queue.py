@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, func, select, text, tuple_, update
+from sqlalchemy import TextClause, func, or_, select, text, tuple_, update
 
 from bridge.model.message import Priority
 from bridge.model.state import State
@@ -44,6 +44,7 @@ class Claimed:
     attempt: int
     carrier: str | None
     in_doubt: bool
+    maybe_sent: bool = False
     lane: str
     price: int
     created_at: int
@@ -91,12 +92,14 @@ def claim(
     carrier: Callable[[str | None, bool], str | None],
     oldest: int = 0,
     patience: int = 0,
+    only: Collection[str | None] | None = None,
 ) -> list[Claimed]:
     """Take up to ``limit`` eligible rows of a lane, the highest priority first, then the longest due.
 
     Up to ``oldest`` of them are those that are due the longest whatever their priority, if that is ``patience``
     milliseconds or more: so a queue that is never first still moves.
 
+    ``only`` leaves rows that name another carrier, or None for those that name none yet, where they are.
     ``carrier`` names the carrier to ask, given the one the row names and whether it is in doubt. Rows past
     their lifetime are taken too: the caller expires them. No two callers get the same row: SQLite has one
     writer, PostgreSQL skips rows that another has locked.
@@ -106,14 +109,14 @@ def claim(
         starved = [
             row
             for priority in Priority
-            for row in connection.execute(_eligible(lane, priority, before=now - patience, limit=oldest))
+            for row in connection.execute(_eligible(lane, priority, only, before=now - patience, limit=oldest))
         ]
         for row in sorted(starved, key=lambda row: row.due_at)[:oldest]:
             taken[row.message_id, row.position] = row
     for priority in sorted(Priority, reverse=True):
         if len(taken) >= limit:
             break
-        for row in connection.execute(_eligible(lane, priority, before=now, limit=limit)):
+        for row in connection.execute(_eligible(lane, priority, only, before=now, limit=limit)):
             if len(taken) < limit:
                 taken.setdefault((row.message_id, row.position), row)
     if not taken:
@@ -155,6 +158,7 @@ def claim(
                 attempt=row.attempts,
                 carrier=chosen,
                 in_doubt=row.in_doubt,
+                maybe_sent=row.maybe_sent,
                 lane=lane,
                 price=row.price,
                 created_at=message.created_at,
@@ -164,8 +168,10 @@ def claim(
     return claimed
 
 
-def _eligible(lane: str, priority: Priority, *, before: int, limit: int) -> Select[Any]:
-    return (
+def _eligible(
+    lane: str, priority: Priority, only: Collection[str | None] | None, *, before: int, limit: int
+) -> Select[Any]:
+    query = (
         select(
             recipients.c.message_id,
             recipients.c.position,
@@ -183,6 +189,18 @@ def _eligible(lane: str, priority: Priority, *, before: int, limit: int) -> Sele
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
+    if only is None:
+        return query
+    named = recipients.c.carrier.in_([name for name in only if name is not None])
+    return query.where(or_(named, recipients.c.carrier.is_(None)) if None in only else named)
+
+
+def forgotten(connection: Connection, *, lane: str, owner: str) -> list[tuple[str, int]]:
+    """Return the rows of a lane under an owner's lease, as (message, position)."""
+    query = select(recipients.c.message_id, recipients.c.position).where(
+        recipients.c.state == text("'sending'"), recipients.c.lease_owner == owner, recipients.c.lane == lane
+    )
+    return [(row.message_id, row.position) for row in connection.execute(query)]
 
 
 def promote(connection: Connection, *, now: int, limit: int) -> int:
@@ -332,7 +350,7 @@ def _claim(dialect: str) -> TextClause:
         " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
         " RETURNING recipients.message_id, recipients.position, recipients.number, recipients.parts,"
         " recipients.attempts, recipients.in_doubt, recipients.expires_at, recipients.text, recipients.encoding,"
-        " recipients.price"
+        " recipients.price, recipients.maybe_sent"
     )
 
 
@@ -366,6 +384,7 @@ def _record(dialect: str, *, owned: bool) -> TextClause:
         "UPDATE recipients SET state = batch.state, due_at = COALESCE(batch.due_at, recipients.due_at),"  # noqa: S608
         " carrier = COALESCE(batch.carrier, recipients.carrier),"
         " in_doubt = COALESCE(batch.in_doubt, recipients.in_doubt),"
+        " maybe_sent = recipients.maybe_sent OR batch.state = 'unknown',"
         " carrier_id = COALESCE(batch.carrier_id, recipients.carrier_id),"
         " reason = COALESCE(batch.reason, recipients.reason), raw = COALESCE(batch.raw, recipients.raw),"
         " lease_owner = NULL, lease_until = NULL, updated_at = :now"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import TextClause, bindparam, text
 
+from bridge.model.state import State
 from bridge.store import batch
 from bridge.store.tables import idempotency_keys, messages, recipients
 
@@ -66,8 +67,12 @@ def taken(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tup
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
-def insert(connection: Connection, accepted: Sequence[tuple[Message, Sequence[Recipient]]]) -> None:
+def insert(
+    connection: Connection, accepted: Sequence[tuple[Message, Sequence[Recipient]]], *, now: int | None = None
+) -> None:
     """Insert messages, their recipients, and the recipients' keys.
+
+    ``now`` is the database's time: what is queued is due by then, also where this machine's clock runs ahead.
 
     Raises sqlalchemy's IntegrityError when another process took one of the keys since :func:`taken` was
     asked.
@@ -109,7 +114,7 @@ def insert(connection: Connection, accepted: Sequence[tuple[Message, Sequence[Re
                     one.lane,
                     priority,
                     one.parts,
-                    _milliseconds(one.due_at),
+                    _due(one, now),
                     _milliseconds(one.expires_at),
                     0,
                     created,
@@ -121,6 +126,11 @@ def insert(connection: Connection, accepted: Sequence[tuple[Message, Sequence[Re
     batch.insert(connection, recipients, _RECIPIENT, recipient_rows)
     # In one order everywhere: two processes that take the same keys wait for each other, and never in a circle.
     batch.insert(connection, idempotency_keys, _KEY, sorted(key_rows))
+
+
+def _due(one: Recipient, now: int | None) -> int:
+    due = _milliseconds(one.due_at)
+    return due if now is None or one.state is not State.QUEUED else min(due, now)
 
 
 @lru_cache(maxsize=1024)

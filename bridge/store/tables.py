@@ -150,6 +150,7 @@ recipients = Table(
     Column("lease_until", BigInteger),
     Column("carrier", Text),
     Column("in_doubt", Boolean, nullable=False, server_default=false()),
+    Column("maybe_sent", Boolean, nullable=False, server_default=false()),
     Column("carrier_id", Text),
     Column("reason", Text),
     Column("raw", Text),
@@ -163,7 +164,8 @@ recipients = Table(
 )
 """``text`` and ``encoding`` stand where a recipient's own text is not the message's; ``fields`` (JSON) where a draft
 has still to be filled in. ``price`` is what was reserved for it. ``carrier`` is the one that the row is with, or that
-comes next; ``in_doubt`` means that it may have the text already under our id: then no other carrier may get it."""
+comes next; ``in_doubt`` means that it may have the text already under our id: then no other carrier may get it.
+``maybe_sent`` stays true once it was ever unknown: its price is not given back by itself."""
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -347,3 +349,14 @@ group_groups = Table(
     sqlite_with_rowid=False,
 )
 """Groups within groups; never in a circle."""
+
+inbound_taken = Table(
+    "inbound_taken",
+    metadata,
+    Column("carrier", Text, nullable=False),
+    Column("carrier_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("carrier", "carrier_id"),
+    sqlite_with_rowid=False,
+)
+"""Texts from phones that were kept already: carriers bring them more than once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import select
 
 from bridge.config import OptOutSettings
 from bridge.model.message import Inbound
-from bridge.pipeline.inbound import Words, fold, keep
+from bridge.pipeline.inbound import INBOUND, OPTED_IN, OPTED_OUT, Words, fold, keep
 from bridge.store import opt_outs
 from bridge.store.engine import Store
 from bridge.store.tables import events
@@ -25,8 +26,13 @@ WORDS = Words.of(OptOutSettings().stop, OptOutSettings().start)
 class Phones(Desk):
     """A desk that phones text to."""
 
-    def hear(self, text: str, *, sender: str = A, words: Words = WORDS) -> None:
-        inbound = Inbound(carrier="a", carrier_id="7", sender=sender, to="1234", text=text, at=self.clock())
+    def __init__(self, store: Store, clock: HandClock) -> None:
+        super().__init__(store, clock)
+        self.carrier_ids = count(7)
+
+    def hear(self, text: str, *, sender: str = A, words: Words = WORDS, carrier_id: str | None = None) -> None:
+        own = carrier_id or str(next(self.carrier_ids))
+        inbound = Inbound(carrier="a", carrier_id=own, sender=sender, to="1234", text=text, at=self.clock())
         self.change(lambda connection: keep(connection, inbound=inbound, words=words, now=self.clock.ms))
 
     def closed(self, account: int) -> list[str]:
@@ -35,8 +41,10 @@ class Phones(Desk):
         return [one.number for one in found]
 
     def events(self) -> list[Any]:
+        """Return what came of texts from phones, in order."""
+        kinds = events.c.kind.in_([INBOUND, OPTED_OUT, OPTED_IN])
         with self.store.read() as connection:
-            return list(connection.execute(select(events).order_by(events.c.id)))
+            return list(connection.execute(select(events).where(kinds).order_by(events.c.id)))
 
     def kinds(self) -> list[tuple[str, int | None]]:
         """Return what happened, and to which account."""
@@ -121,6 +129,15 @@ def test_talk_closes_nothing(desk: Phones) -> None:
     assert desk.closed(1) == []
     (heard,) = desk.events()
     assert (heard.kind, heard.account_id, heard.message_id, heard.position) == ("inbound", 1, receipt.message_id, 2)
+
+
+def test_what_a_carrier_brings_twice_counts_once(desk: Phones) -> None:
+    """A carrier that got no answer comes again: an old STOP undoes no later START."""
+    desk.hear("stop", carrier_id="x")
+    desk.hear("start", carrier_id="y")
+    desk.hear("stop", carrier_id="x")
+    assert desk.closed(1) == []
+    assert [kind for kind, _ in desk.kinds()] == ["inbound", "opted_out", "inbound", "opted_in"]
 
 
 def test_start_opens_again(desk: Phones) -> None:

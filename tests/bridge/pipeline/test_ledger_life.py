@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from bridge.model.errors import Conflict, NoCredit, Refusal, UnmatchedReport
+from bridge.model.errors import Conflict, NoCredit, Refusal
 from bridge.model.limits import parse_limits
 from bridge.model.message import Addressee, Outcome, Priority, Receipt, Report, Verdict
 from bridge.model.price import PriceTable
@@ -86,6 +86,7 @@ class Books(RuleBasedStateMachine):
         self.open: list[str] = []
         self.refunds_cancelled = True
         self.reporting = False
+        self.doubtful = False
 
     def teardown(self) -> None:
         self.store.close()
@@ -213,6 +214,7 @@ class Books(RuleBasedStateMachine):
         row, node = self.begun.pop(which % len(self.begun))
         outcome = Outcome(verdict=verdict, carrier_id=f"c-{row.message_id}-{row.position}", reason=verdict)
         self.written.append((row, outcome, node))
+        self.doubtful = row.maybe_sent
         changed = self.desk.end(row, outcome, owner=node, takes_own_id=own_id)
         if changed and verdict is Verdict.ACCEPTED:
             self.sent.add((row.message_id, row.position))
@@ -222,6 +224,7 @@ class Books(RuleBasedStateMachine):
     def answer_again(self, which: int) -> None:
         """What was written is written again, as after a commit whose answer was lost."""
         row, outcome, node = self.written[-min(which, len(self.written))]
+        self.doubtful = row.maybe_sent
         if self.desk.end(row, outcome, owner=node) and outcome.verdict is Verdict.ACCEPTED:
             self.sent.add((row.message_id, row.position))
 
@@ -258,11 +261,8 @@ class Books(RuleBasedStateMachine):
             return
         news = Report(carrier="a", state=state, at=self.clock(), recipient_id=f"{message}-{position}")
         self.reporting = True
-        try:
-            moved = self.desk.change(lambda connection: reports.apply(connection, store=self.store, report=news))
-        except UnmatchedReport:
-            assert self.seen[message, position].carrier is None
-            return
+        moved = self.desk.change(lambda connection: reports.apply(connection, store=self.store, report=news))
+        assert (moved is None) is (self.seen[message, position].carrier is None)
         if moved:
             self.sent.add((message, position))
 
@@ -321,13 +321,15 @@ class Books(RuleBasedStateMachine):
     # What has to hold after each.
 
     def is_given_back(self, before: Any, after: Any) -> bool:
-        """Tell by the rules whether a move gives a text's price back."""
+        """Tell by the rules whether a move gives a text's price back: it surely was not sent, on no try."""
         was, state = State(before.state), State(after.state)
         if was is state or was not in UNSENT:
             return False
         if state is State.CANCELLED:
-            return self.refunds_cancelled and not before.in_doubt
-        return state is State.REFUSED or (state is State.EXPIRED and not self.reporting)
+            return self.refunds_cancelled and not before.maybe_sent and not before.in_doubt
+        if state is State.EXPIRED:
+            return not self.reporting and not before.maybe_sent
+        return state is State.REFUSED and not self.doubtful
 
     @invariant()
     def the_books_are_right(self) -> None:
@@ -343,7 +345,7 @@ class Books(RuleBasedStateMachine):
                     assert key not in self.sent
                     self.refunded.add(key)
             self.seen[key] = row
-        self.reporting = False
+        self.reporting = self.doubtful = False
         self.the_ledger_adds_up(rows)
         self.usage_is_what_was_taken()
 

@@ -53,7 +53,7 @@ def settle(desk: Desk, message: str | None, state: State) -> None:
 def report(desk: Desk, carrier_id: str, state: State) -> bool:
     """Let the carrier report."""
     news = Report(carrier="a", state=state, at=desk.clock(), carrier_id=carrier_id)
-    return desk.change(lambda connection: reports.apply(connection, store=desk.store, report=news))
+    return desk.change(lambda connection: reports.apply(connection, store=desk.store, report=news)) is True
 
 
 def state(desk: Desk) -> str:

@@ -14,6 +14,14 @@ depends_on = None
 def upgrade() -> None:
     """Apply the change."""
     op.create_table(
+        "inbound_taken",
+        sa.Column("carrier", sa.Text(), nullable=False),
+        sa.Column("carrier_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("carrier", "carrier_id", name=op.f("pk_inbound_taken")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "opt_outs",
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -177,6 +185,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("encoding", sa.String(length=8), nullable=True))
         batch_op.add_column(sa.Column("fields", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("price", sa.BigInteger(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("maybe_sent", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.create_index(
             "ix_recipients_scheduled",
             ["due_at"],
