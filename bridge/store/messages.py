@@ -147,7 +147,7 @@ def retry(
     """Queue again the recipients of which nobody knows whether they got the text.
 
     They get a new ``lifetime``, in milliseconds. The carrier they were with is asked first, under the same id; that
-    another may follow it, and a phone may get the text twice, is what the person decided. Raises as :func:`cancel` does.
+    another may follow it, and a phone may get the text twice, is what the person decided. Raises as :func:`cancel`.
     """
     return _move(
         connection,

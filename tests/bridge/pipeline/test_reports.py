@@ -48,7 +48,7 @@ def sent(store: Store, clock: HandClock, *, state: State = State.SENT, carrier_i
     return plan.message.id
 
 
-def apply(store: Store, state: State, **fields: Any) -> bool:
+def apply(store: Store, state: State, **fields: Any) -> bool | None:
     """Report on the text, as the carrier ``a`` and by its id where nothing else is said."""
     report = Report(**{"carrier": "a", "state": state, "at": START, "carrier_id": "x-1", **fields})
     with store.write() as connection:
