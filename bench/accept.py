@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BARS = {False: 0.65, True: 0.55}
 """The least ratio to the floor, by reuse of connections."""
 
-_CONNECTIONS = 32
+_CONNECTIONS = 64
 _serial = count()
 
 

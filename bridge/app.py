@@ -42,6 +42,9 @@ _GRACE = 2.5
 _LAST_WORDS = 1.0
 _PROBE_TIMEOUT = 2.0
 _WATCH = 1.0
+_SWITCH = 0.001
+"""Seconds for which a thread may keep the interpreter from the others. The writer gives it up for each statement, and
+with the usual 5 ms waits for the event loop to go through all its clients before it has it back."""
 _LEAST_ROOM = 1 << 20
 
 
@@ -222,6 +225,7 @@ def _beat(connection: Connection) -> bool:
 def serve(settings: BaseSettings) -> None:
     """Run a bridge in this process until it is told to stop. Raises :exc:`BridgeError`."""
     app = App(settings)
+    sys.setswitchinterval(_SWITCH)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(app.run())
 

@@ -64,6 +64,7 @@ class Intake:
         for result in receipt.results:
             if result.refusal is not None:
                 self.refused(door, result.refusal)
+        refused = sorted({result.refusal.code for result in receipt.results if result.refusal is not None})
         fresh = sum(not result.duplicate and result.refusal is None for result in receipt.results)
         duplicates = sum(result.duplicate and result.refusal is None for result in receipt.results)
         if not submission.test:
@@ -71,17 +72,13 @@ class Intake:
         if duplicates:
             self._metrics.duplicates.labels(door).inc(duplicates)
         self._metrics.accept_seconds.labels(door).observe((self._clock() - began).total_seconds())
-        _log.info(
-            "accepted" if receipt.message_id is not None else "refused",
-            id=receipt.message_id,
-            account=submission.account_id,
-            door=door,
-            recipients=len(receipt.results),
-            duplicates=duplicates,
-            refused=len(receipt.results) - fresh - duplicates,
-            test=submission.test,
-            codes=sorted({one.refusal.code for one in receipt.results if one.refusal is not None}),
-        )
+        told: dict[str, object] = {"id": receipt.message_id, "account": submission.account_id, "door": door}
+        told |= {"recipients": len(receipt.results), "duplicates": duplicates}
+        if refused:
+            told |= {"refused": len(receipt.results) - fresh - duplicates, "codes": refused}
+        if submission.test:
+            told["test"] = True
+        _log.info("accepted" if receipt.message_id is not None else "refused", **told)
         return receipt
 
     async def _plan(self, submission: Submission) -> Plan:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Connection
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _SOURCE = {"sqlite": "json_each(:rows)", "postgresql": "jsonb_array_elements(CAST(:rows AS jsonb))"}
 
 
@@ -41,7 +42,7 @@ def insert(
 
 def pack(rows: Iterable[Sequence[Any]]) -> str:
     """Return the rows as the JSON that :func:`source` unpacks."""
-    return json.dumps(list(rows), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(list(rows))
 
 
 @lru_cache(maxsize=64)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import TextClause, bindparam, func, select, text, update
 
 from bridge.model.errors import NoCredit
 from bridge.store import batch
@@ -73,13 +74,10 @@ class Statement:
 
 def lock(connection: Connection, account_ids: Collection[int]) -> dict[int, Purse]:
     """Lock accounts until the transaction ends, in the order of their ids, and return their purses."""
-    query = (
-        select(accounts.c.id, accounts.c.balance, accounts.c.credit_limit)
-        .where(accounts.c.id.in_(sorted(account_ids)))
-        .order_by(accounts.c.id)
-        .with_for_update(key_share=True)  # rows that only name an account need not wait
+    rows = connection.execute(
+        _lock(connection.dialect.name), {"rows": batch.pack([account_id] for account_id in account_ids)}
     )
-    return {row.id: Purse(balance=row.balance, limit=row.credit_limit) for row in connection.execute(query)}
+    return {row[0]: Purse(balance=row[1], limit=row[2]) for row in rows}
 
 
 def credit(connection: Connection, account_id: int, amount: int, *, note: str = "", now: int) -> int:
@@ -187,5 +185,26 @@ def _post(connection: Connection, rows: Sequence[tuple[int, int, str, str | None
     sums: defaultdict[int, int] = defaultdict(int)
     for account, amount, *_ in rows:
         sums[account] += amount
-    for account, amount in sorted(sums.items()):
-        connection.execute(update(accounts).where(accounts.c.id == account).values(balance=accounts.c.balance + amount))
+    connection.execute(_settle(connection.dialect.name), {"rows": batch.pack(sorted(sums.items()))})
+
+
+# Written out, for they run in every commit: SQLAlchemy would work out each anew for its number of accounts.
+
+
+@lru_cache(maxsize=2)
+def _lock(dialect: str) -> TextClause:
+    # Rows that only name an account need not wait for this lock. SQLite has locked everything already.
+    locked = " FOR NO KEY UPDATE OF a" if dialect == "postgresql" else ""
+    return text(
+        f"SELECT a.id, a.balance, a.credit_limit FROM {batch.source(dialect, [accounts.c.id])}"  # noqa: S608
+        f" CROSS JOIN accounts AS a WHERE a.id = batch.id ORDER BY a.id{locked}"
+    ).bindparams(bindparam("rows"))
+
+
+@lru_cache(maxsize=2)
+def _settle(dialect: str) -> TextClause:
+    return text(
+        "UPDATE accounts SET balance = accounts.balance + batch.amount"  # noqa: S608 - names of our own columns
+        f" FROM {batch.source(dialect, [ledger.c.account_id, ledger.c.amount])}"
+        " WHERE accounts.id = batch.account_id"
+    ).bindparams(bindparam("rows"))
