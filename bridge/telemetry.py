@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -45,6 +46,14 @@ def get_logger(name: str) -> Any:
     return structlog.get_logger(name, logger_name=name)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _as_json(event: Any, **_options: Any) -> str:
+    # One encoder for all lines: json.dumps makes a new one whenever it is given an option.
+    return _ENCODER.encode(event)
+
+
 def configure_logging(level: str = "info", form: str = "auto") -> None:
     """Send all logs to stderr, one line each: as JSON, or as coloured text on a terminal (``auto`` decides)."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
@@ -52,7 +61,7 @@ def configure_logging(level: str = "info", form: str = "auto") -> None:
     render: list[Callable[..., Any]] = (
         [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if as_text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_as_json)]
     )
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [

@@ -183,6 +183,7 @@ class MailProtocol(SMTP):
         self._closing = False
         self._busy = False
         self._deaf = False
+        self._deadline = 0.0
 
     def shut(self) -> None:
         """Say goodbye: at once when no mail is under way, else after its answer."""
@@ -306,7 +307,9 @@ class MailProtocol(SMTP):
     async def push(self, status: str | bytes) -> None:
         """Write a reply; what it repeats of the client's bytes may be no text."""
         self._writer.write((status.encode("utf-8", "replace") if isinstance(status, str) else status) + b"\r\n")
-        await self._writer.drain()
+        # Nothing is left to wait for when the whole reply went out at once; a lost connection is drain's to say.
+        if self._writer.transport.is_closing() or self._writer.transport.get_write_buffer_size():
+            await self._writer.drain()
 
     @property
     def _session(self) -> Session:
@@ -371,7 +374,21 @@ class MailProtocol(SMTP):
         self._recipients = 0
         self._conversation.reset()
 
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Let the connection live that long from now. Commands come far more often than timers end: one is enough."""
+        self._deadline = self.loop.time() + (duration or self._timeout_duration)
+        if self._timeout_handle is None or self._deadline < self._timeout_handle.when():
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+
     def _timeout_cb(self) -> None:
+        if self.loop.time() < self._deadline:
+            self._arm()
+            return
         if self.transport is not None and self.transport.is_closing():
             self.abort()
         else:
