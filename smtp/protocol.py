@@ -183,7 +183,6 @@ class MailProtocol(SMTP):
         self._closing = False
         self._busy = False
         self._deaf = False
-        self._deadline = 0.0
 
     def shut(self) -> None:
         """Say goodbye: at once when no mail is under way, else after its answer."""
@@ -374,21 +373,7 @@ class MailProtocol(SMTP):
         self._recipients = 0
         self._conversation.reset()
 
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """Let the connection live that long from now. Commands come far more often than timers end: one is enough."""
-        self._deadline = self.loop.time() + (duration or self._timeout_duration)
-        if self._timeout_handle is None or self._deadline < self._timeout_handle.when():
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
-        self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
-
     def _timeout_cb(self) -> None:
-        if self.loop.time() < self._deadline:
-            self._arm()
-            return
         if self.transport is not None and self.transport.is_closing():
             self.abort()
         else:
