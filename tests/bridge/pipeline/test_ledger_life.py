@@ -425,6 +425,7 @@ def play(urls: Iterator[str], *, examples: int, steps: int) -> None:
     run_state_machine_as_test(
         Books,
         settings=settings(
+            derandomize=True,
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
