@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.mails import DOMAIN, SENDER
 from bridge.clock import system_clock
+from bridge.model.moment import to_ms
 from bridge.store import accounts, schema
 from bridge.store.engine import Store
 
@@ -58,7 +59,7 @@ def folder() -> Iterator[Path]:
         path = Path(name)
         store = Store(f"sqlite:///{path / 'bridge.db'}")
         schema.migrate(store)
-        now = int(system_clock().timestamp() * 1000)
+        now = to_ms(system_clock())
         with store.write() as connection:
             account = accounts.add_account(connection, "bench", region="IL", now=now)
             accounts.allow_mailbox(connection, account.id, SENDER, now=now)

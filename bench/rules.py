@@ -14,6 +14,7 @@ from bench import bridge, table
 from bench.mails import SENDER, numbers
 from bridge.model.limits import parse_limits
 from bridge.model.message import Addressee, Priority, Submission
+from bridge.model.moment import to_ms
 from bridge.model.price import PriceTable
 from bridge.model.rules import AccountRules
 from bridge.model.sender import Verdict, parse_sender
@@ -174,7 +175,7 @@ def _take(store: Store, plans: list[Plan]) -> None:
 
 def _prepare(store: Store) -> Directory:
     """Give the bench's account every setting there is; return the snapshot of it."""
-    now = int(_NOON.timestamp() * 1000)
+    now = to_ms(_NOON)
     with store.write() as connection:
         (account,) = accounts.list_accounts(connection)
         accounts.set_rules(connection, account.id, _ACCOUNT)

@@ -15,7 +15,6 @@ import sys
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -27,6 +26,7 @@ from bridge import config as configuration
 from bridge import telemetry
 from bridge.cli.options import ConfigOption, JsonOption, Options, TraceOption
 from bridge.model.errors import BridgeError, ConfigError, InternalError, StoreUnavailable
+from bridge.model.moment import from_ms
 from bridge.store import accounts, schema
 from bridge.store.engine import Store, is_race
 
@@ -173,7 +173,7 @@ def iso(moment: int | None) -> str | None:
     """Return a time in milliseconds since 1970 as ISO 8601 in UTC, and None for None."""
     if moment is None:
         return None
-    at = datetime.fromtimestamp(moment / 1000, tz=UTC)
+    at = from_ms(moment)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

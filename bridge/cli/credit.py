@@ -10,6 +10,7 @@ import typer
 from bridge.cli.context import Context, command, iso
 from bridge.cli.money import format_credit, parse_credit
 from bridge.cli.options import AccountName, noun
+from bridge.model.moment import to_ms
 from bridge.model.price import credit_number
 from bridge.store import ledger
 
@@ -88,8 +89,8 @@ def statement(
         told = ledger.statement(
             session.connection,
             holder.id,
-            since=int(first.timestamp() * 1000),
-            until=int((last + timedelta(days=1)).timestamp() * 1000),
+            since=to_ms(first),
+            until=to_ms(last + timedelta(days=1)),
         )
         pending = ledger.pending(session.connection, holder.id)
     figures = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from bridge.cli.context import Context, cell, command
 from bridge.cli.options import noun
 from bridge.cli.send import At, Filled, Lifetime, Sender, Text, Urgency, entry, user
 from bridge.model.message import Priority, Submission
+from bridge.model.moment import from_ms
 from bridge.pipeline import drafts, recipients
 from bridge.store import accounts
 from bridge.store import drafts as kept
@@ -177,4 +178,4 @@ def _resolved(session: Session, settings: BaseSettings, draft_id: str, to: list[
 
 
 def _moment(session: Session) -> datetime:
-    return datetime.fromtimestamp(session.now / 1000, tz=UTC)
+    return from_ms(session.now)

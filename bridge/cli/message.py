@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from bridge.cli.context import Context, cell, command, iso
 from bridge.cli.options import noun
 from bridge.model.message import recipient_id, split_recipient_id
+from bridge.model.moment import from_ms, to_ms
 from bridge.model.state import MOVES, State
 from bridge.model.when import parse_sendtime
 from bridge.store import accounts, events, messages
@@ -148,8 +148,8 @@ def reschedule(
     def move(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
         owner = messages.find(connection, message_id).account
         zone = accounts.find_account(connection, owner).rules.zone
-        due = parse_sendtime(at, zone=zone, now=datetime.fromtimestamp(now / 1000, tz=UTC))
-        return messages.reschedule(connection, message_id, position, due_at=int(due.timestamp() * 1000), now=now)
+        due = parse_sendtime(at, zone=zone, now=from_ms(now))
+        return messages.reschedule(connection, message_id, position, due_at=to_ms(due), now=now)
 
     _move(context, which, move)
 

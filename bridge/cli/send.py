@@ -15,6 +15,7 @@ from bridge.cli.context import Context, command, iso
 from bridge.cli.options import PLAIN
 from bridge.model.duration import parse_duration
 from bridge.model.message import Priority, Submission
+from bridge.model.moment import to_ms
 from bridge.model.price import credit_number, show_credit
 from bridge.pipeline import recipients
 from bridge.pipeline.commit import Writer
@@ -139,7 +140,7 @@ def entry(result: Result) -> dict[str, Any]:
         "state": result.state,
         "parts": result.parts,
         "price": credit_number(result.price),
-        "due_at": None if result.due_at is None else iso(int(result.due_at.timestamp() * 1000)),
+        "due_at": None if result.due_at is None else iso(to_ms(result.due_at)),
         "duplicate": result.duplicate,
         "error": None if refusal is None else {"code": refusal.code, "reason": refusal.reason},
     }

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from bridge.model.moment import to_ms
 from bridge.model.state import State
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def new_message_id(now: datetime) -> str:
 
     Ids made later sort later (to the millisecond), so new rows go to the end of every index.
     """
-    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(7)}"
+    return f"{to_ms(now):012x}{secrets.token_hex(7)}"
 
 
 def recipient_id(message_id: str, position: int) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bridge.model.moment import to_ms
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -39,7 +41,7 @@ def window(moment: datetime, span: timedelta, zone: ZoneInfo) -> tuple[int, int]
     """
     if span % _DAY:
         length = int(span.total_seconds() * 1000)
-        start = int(moment.timestamp() * 1000) // length * length
+        start = to_ms(moment) // length * length
         return start, start + length
     days = span // _DAY
     today = moment.astimezone(zone).date().toordinal()
@@ -50,4 +52,4 @@ def window(moment: datetime, span: timedelta, zone: ZoneInfo) -> tuple[int, int]
 def _midnight(day: int, zone: ZoneInfo) -> int:
     # Where clocks change at midnight there may be none: the first moment of that day is taken then.
     date = datetime.fromordinal(day).replace(tzinfo=zone)
-    return int(date.timestamp() * 1000)
+    return to_ms(date)

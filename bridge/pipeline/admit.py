@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.model.errors import BridgeError, NoCredit, OptedOut, RateLimited, SpendLimited
 from bridge.model.limits import exceeded
+from bridge.model.moment import from_ms
 from bridge.model.quota import window
 from bridge.store import conversations, ledger, opt_outs, usage
 from bridge.store.usage import Window
@@ -70,7 +71,7 @@ def admit(connection: Connection, asked: Sequence[Asked], *, now: int) -> list[A
     """
     if not asked:
         return []
-    moment = datetime.fromtimestamp(now / 1000, tz=UTC)
+    moment = from_ms(now)
     spans: dict[tuple[timedelta, ZoneInfo], tuple[int, int]] = {}
     quotas = [_windows(each.plan, moment, spans) for each in asked]
     pairs = [(one.number, each.plan.message.account_id) for each in asked for one in each.recipients]

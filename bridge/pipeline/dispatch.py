@@ -15,13 +15,13 @@ import asyncio
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bridge.clock import system_clock
 from bridge.model.errors import BridgeError, InternalError
 from bridge.model.message import Outcome, Outgoing, Verdict, recipient_id
+from bridge.model.moment import from_ms
 from bridge.model.state import State, gives_back
 from bridge.model.text import Encoding
 from bridge.pipeline.retry import Backoff, due
@@ -523,7 +523,7 @@ def _outgoing(row: Claimed) -> Outgoing:
         encoding=Encoding(row.encoding),
         parts=row.parts,
         attempt=row.attempt,
-        expires_at=datetime.fromtimestamp(row.expires_at / 1000, tz=UTC),
+        expires_at=from_ms(row.expires_at),
     )
 
 

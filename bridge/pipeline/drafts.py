@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.model.errors import TooManyRecipients
 from bridge.model.message import Addressee, Message, Priority, Result, Submission, new_message_id, recipient_id
+from bridge.model.moment import to_ms
 from bridge.model.state import State
 from bridge.model.text import clean, measure
 from bridge.pipeline.accept import accept
@@ -84,7 +85,7 @@ def add(
         )
     if len(known) > most:
         raise TooManyRecipients(f"at most {most} recipients in one message")
-    drafts.hold(connection, draft_id, rows, now=int(now.timestamp() * 1000))
+    drafts.hold(connection, draft_id, rows, now=to_ms(now))
     return results
 
 
@@ -111,7 +112,7 @@ def close(
     draft = drafts.find(connection, draft_id)
     submission = _submission(draft, all_or_nothing=all_or_nothing)
     plan = accept(submission, directory=directory, rules=rules, now=now, message_id=draft.id)
-    moment = int(now.timestamp() * 1000)
+    moment = to_ms(now)
     (admission,) = admit(connection, [Asked(plan=plan, recipients=plan.recipients)], now=moment)
     receipt = receipt_of(plan, admission)
     if not admission.admitted:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import TextClause, func, select, text, update
 
 from bridge.model.errors import NotFound, WrongState
+from bridge.model.moment import to_ms
 from bridge.model.state import State
 from bridge.store import batch
 from bridge.store.tables import messages, recipients
@@ -129,8 +130,8 @@ def open_message(connection: Connection, message: Message, options: Mapping[str,
             reference=message.reference,
             proof=message.proof,
             draft=json.dumps(dict(options)),
-            created_at=int(message.created_at.timestamp() * 1000),
-            expires_at=int(message.expires_at.timestamp() * 1000),
+            created_at=to_ms(message.created_at),
+            expires_at=to_ms(message.expires_at),
         )
     )
 
@@ -180,7 +181,7 @@ def close(
             text=message.text,
             encoding=message.encoding,
             parts=message.parts,
-            expires_at=int(message.expires_at.timestamp() * 1000),
+            expires_at=to_ms(message.expires_at),
             draft=None,
         )
     )
@@ -194,8 +195,8 @@ def close(
             one.encoding,
             one.parts,
             one.price,
-            int(one.due_at.timestamp() * 1000),
-            int(one.expires_at.timestamp() * 1000),
+            to_ms(one.due_at),
+            to_ms(one.expires_at),
             None,
         )
         for one in admitted

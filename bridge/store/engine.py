@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
 
 from bridge.model.errors import ConfigError, StoreFull, StoreUnavailable
+from bridge.model.moment import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +54,9 @@ _DISK_FULL = "53100"
 _RACES = frozenset({"40001", "40P01", "55P03"})  # serialization_failure, deadlock_detected, lock_not_available
 
 _NOW = {
-    "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"),
-    "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"),
+    # A Julian day is whole milliseconds that a float just misses: cut off, it would be one too early now and then.
+    "sqlite": text("SELECT CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"),
+    "postgresql": text("SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)"),
 }
 
 
@@ -105,7 +107,7 @@ class Store:
     def now(self, connection: Connection) -> int:
         """Return the database's time in milliseconds since 1970: the one clock that all nodes share."""
         if self._clock is not None:
-            return int(self._clock().timestamp() * 1000)
+            return to_ms(self._clock())
         return int(connection.execute(_NOW[self.dialect]).scalar_one())
 
     def room(self) -> int | None:

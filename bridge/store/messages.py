@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, case, exists, select, update
 
 from bridge.model.errors import Conflict, NotFound
 from bridge.model.message import recipient_id
+from bridge.model.moment import from_ms
 from bridge.model.state import State, gives_back, may_move, summary
 from bridge.store import accounts as customers
 from bridge.store import drafts, events, ledger
@@ -189,7 +189,7 @@ def reschedule(connection: Connection, message_id: str, position: int | None, *,
     due_at = max(due_at, now)
     to = State.SCHEDULED if due_at > now else State.QUEUED
     if position is None and message.draft is not None:
-        written = datetime.fromtimestamp(due_at / 1000, tz=UTC).isoformat() if due_at > now else None
+        written = from_ms(due_at).isoformat() if due_at > now else None
         drafts.change(connection, message_id, {}, {**json.loads(message.draft), "send_at": written})
         return [
             Move(position=row.position, number=row.number, before=State(row.state), after=State(row.state))

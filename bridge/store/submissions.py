@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import TextClause, bindparam, text
 
+from bridge.model.moment import to_ms
 from bridge.model.state import State
 from bridge.store import batch
 from bridge.store.tables import idempotency_keys, messages, recipients
@@ -136,7 +137,7 @@ def _due(one: Recipient, now: int | None) -> int:
 @lru_cache(maxsize=1024)
 def _milliseconds(moment: datetime) -> int:
     # A submission's recipients nearly always share their times: ten thousand of them, two or three moments.
-    return int(moment.timestamp() * 1000)
+    return to_ms(moment)
 
 
 @lru_cache(maxsize=2)

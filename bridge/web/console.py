@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from bridge.fields import join_address, split_address
 from bridge.model.errors import BridgeError
+from bridge.model.moment import from_ms
 from bridge.model.numbers import country_of
 from bridge.model.state import State
 from bridge.store import phones
@@ -254,7 +255,7 @@ def _region(e164: str) -> str:
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+    return from_ms(milliseconds)
 
 
 def _when(milliseconds: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bridge.model.moment import to_ms
+
 START = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 
 
@@ -19,7 +21,7 @@ class HandClock:
     @property
     def ms(self) -> int:
         """The time in milliseconds since 1970, as the store has it."""
-        return int(self.now.timestamp() * 1000)
+        return to_ms(self.now)
 
     def advance(self, *, seconds: float = 0, ms: int = 0) -> None:
         """Move on (or back, when negative)."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.clock import system_clock
+from bridge.model.moment import to_ms
 from bridge.store import accounts, schema
 from bridge.store.engine import Store
 
@@ -71,7 +72,7 @@ class Served:
         """What stdout brought after the line that says ready; known once the process is gone."""
         store = Store(f"sqlite:///{folder / 'bridge.db'}")
         schema.migrate(store)
-        now = int(system_clock().timestamp() * 1000)
+        now = to_ms(system_clock())
         with store.write() as connection:
             account = accounts.add_account(connection, "acme", region="IL", now=now)
             for pattern in allow:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bridge.model.moment import to_ms
 from bridge.model.rules import NAMES, AccountRules, read
 from bridge.store import accounts, ledger
 from tests.bridge.cli.conftest import Desk
@@ -190,7 +191,7 @@ def booked(desk: Desk) -> Desk:
 
 
 def _ms(*moment: int) -> int:
-    return int(datetime(*moment, tzinfo=UTC).timestamp() * 1000)  # type: ignore[misc,arg-type]
+    return to_ms(datetime(*moment, tzinfo=UTC))  # type: ignore[misc,arg-type]
 
 
 @pytest.mark.parametrize(

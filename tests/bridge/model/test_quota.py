@@ -8,7 +8,7 @@ Pacific/Apia had no 2011-12-30.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.limits import LONGEST_SPAN
+from bridge.model.moment import from_ms, to_ms
 from bridge.model.quota import window
 
 DAY = timedelta(days=1)
@@ -47,7 +48,7 @@ def at(written: str) -> datetime:
 def bounds(moment: datetime, span: timedelta, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the window as moments."""
     start, end = window(moment, span, zone)
-    return datetime.fromtimestamp(start / 1000, tz=UTC), datetime.fromtimestamp(end / 1000, tz=UTC)
+    return from_ms(start), from_ms(end)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_a_week() -> None:
 
 
 @given(
-    st.integers(631_152_000_000, 2_840_140_800_000).map(lambda ms: datetime.fromtimestamp(ms / 1000, tz=UTC)),
+    st.integers(631_152_000_000, 2_840_140_800_000).map(from_ms),
     st.sampled_from(ZONES),
     st.integers(1, 31).map(lambda days: timedelta(days=days))
     | st.integers(1, int(LONGEST_SPAN.total_seconds())).map(lambda seconds: timedelta(seconds=seconds)),
@@ -140,8 +141,8 @@ def test_a_week() -> None:
 def test_a_window_holds_its_moment_and_touches_the_next(moment: datetime, zone: ZoneInfo, span: timedelta) -> None:
     """From 1990 to 2060: first and last moment of a window are in it alone, and the next begins where it ends."""
     start, end = window(moment, span, zone)
-    assert start <= int(moment.timestamp() * 1000) < end
-    first, last, beyond = (datetime.fromtimestamp(ms / 1000, tz=UTC) for ms in (start, end - 1, end))
+    assert start <= to_ms(moment) < end
+    first, last, beyond = (from_ms(ms) for ms in (start, end - 1, end))
     assert window(first, span, zone) == window(last, span, zone) == (start, end)
     assert window(beyond, span, zone)[0] == end
     if span % DAY:

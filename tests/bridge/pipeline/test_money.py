@@ -11,6 +11,7 @@ import pytest
 
 from bridge.model.errors import Conflict, NoCredit
 from bridge.model.message import Addressee, Outcome, Report
+from bridge.model.moment import to_ms
 from bridge.model.price import PriceTable
 from bridge.model.state import State
 from bridge.pipeline import reports
@@ -372,7 +373,7 @@ def test_statements_are_each_account_s_own(desk: Desk) -> None:
     desk.account("other", credit=700)
     desk.submit(A, account=2)
     day = datetime(2030, 1, 1, tzinfo=UTC)
-    since, until = (int((day + timedelta(days=days)).timestamp() * 1000) for days in (0, 1))
+    since, until = (to_ms(day + timedelta(days=days)) for days in (0, 1))
     found = [
         desk.read(lambda connection, who=who: ledger.statement(connection, who, since=since, until=until))  # type: ignore[misc]
         for who in (1, 2)

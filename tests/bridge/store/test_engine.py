@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -219,3 +220,14 @@ def test_closing_lets_go_of_the_file(store: Store, sqlite_url: str) -> None:
     store.close()
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     assert [file.name for file in path.parent.iterdir() if file.name.startswith(path.name)] == [path.name]
+
+
+def test_the_databases_clock_shows_the_millisecond_that_it_is(any_url: str) -> None:
+    """Read between two looks at this machine's clock, it lies between them: no millisecond is lost to a float."""
+    store = Store(any_url)
+    with store.read() as connection:
+        for _ in range(300):
+            before = time.time_ns() // 1_000_000
+            now = store.now(connection)
+            assert before <= now <= time.time_ns() // 1_000_000
+    store.close()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import update
 
+from bridge.model.moment import to_ms
 from bridge.model.state import State
 from bridge.store import gauges, phones
 from bridge.store.engine import Store
@@ -35,7 +36,7 @@ def test_waiting(any_store: Store) -> None:
     _set(any_store, plans[2].message.id, State.SENDING, 1)
     with any_store.read() as connection:
         found = gauges.waiting(connection)
-    assert found == gauges.Waiting(queued=4, sending=2, oldest=int(plans[1].message.created_at.timestamp() * 1000))
+    assert found == gauges.Waiting(queued=4, sending=2, oldest=to_ms(plans[1].message.created_at))
 
 
 def test_latest(any_store: Store) -> None:
