@@ -17,6 +17,8 @@ TABLE: dict[type[BridgeError], str] = {
     errors.InvalidNumber: "550 5.1.1",
     errors.UnknownDomain: "550 5.1.2",
     errors.SenderRefused: "550 5.7.1",
+    errors.LoginFailed: "550 5.7.1",
+    errors.LoginBlocked: "450 4.7.1",
     errors.AccountDisabled: "550 5.7.1",
     errors.SenderName: "550 5.7.1",
     errors.CountryRefused: "550 5.7.1",

@@ -9,6 +9,8 @@
     │   │   └── UnassignedNumber    number_unassigned
     │   ├── UnknownDomain           domain_unknown
     │   ├── SenderRefused           sender_not_authorised
+    │   ├── LoginFailed             login_failed
+    │   ├── LoginBlocked            login_blocked         (temporary: too many failed before it)
     │   ├── SenderName              sender_name_invalid
     │   │   └── SenderNotApproved   sender_name_not_approved
     │   ├── AccountDisabled         account_disabled
@@ -25,7 +27,10 @@
     │   ├── CountryRefused          country_not_allowed
     │   ├── OptedOut                opted_out
     │   ├── UnknownRecipient        recipient_unknown
+    │   ├── UnknownMessage          message_unknown
     │   ├── WrongState              state_wrong
+    │   ├── InvalidRequest          request_invalid
+    │   ├── CallbackRefused         callback_url_invalid
     │   ├── TooManyRecipients       recipients_too_many   (temporary: send the rest in another one)
     │   ├── NoCredit                credit_exhausted      (temporary: credit can be added)
     │   └── RateLimited             rate_limited          (temporary)
@@ -100,6 +105,19 @@ class SenderRefused(Refusal):
     """The sender's mailbox may not send, or did not prove that it is who it says."""
 
     code = "sender_not_authorised"
+
+
+class LoginFailed(Refusal):
+    """Nobody may come in with that login from there. Which part of it is wrong is not told."""
+
+    code = "login_failed"
+
+
+class LoginBlocked(Refusal):
+    """Too many logins failed lately, for this account or from this address."""
+
+    code = "login_blocked"
+    temporary = True
 
 
 class AccountDisabled(Refusal):
@@ -196,6 +214,24 @@ class UnknownRecipient(Refusal):
     """No contact or group has that name."""
 
     code = "recipient_unknown"
+
+
+class UnknownMessage(Refusal):
+    """The account has no message with that id."""
+
+    code = "message_unknown"
+
+
+class InvalidRequest(Refusal):
+    """The call lacks something it needs, or has it in a form that cannot be read."""
+
+    code = "request_invalid"
+
+
+class CallbackRefused(Refusal):
+    """The URL to call back is none, or leads where the bridge does not call."""
+
+    code = "callback_url_invalid"
 
 
 class WrongState(Refusal):

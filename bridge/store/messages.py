@@ -69,6 +69,7 @@ class Kept:
     priority: int
     reference: str | None
     proof: str
+    callback_url: str | None
     draft: str | None
     created_at: int
     expires_at: int

@@ -80,8 +80,11 @@ accounts = Table(
     Column("balance", BigInteger, nullable=False, server_default="0"),
     Column("credit_limit", BigInteger),
     Column("rules", Text, nullable=False, server_default="{}"),
+    Column("report_url", Text),
+    Column("inbound_url", Text),
     Column("created_at", BigInteger, nullable=False),
 )
+"""``report_url`` and ``inbound_url`` are called with reports on its texts, and with texts from phones."""
 
 mailboxes = Table(
     "mailboxes",
@@ -101,12 +104,15 @@ keys = Table(
     Column("user_name", Text, nullable=False, unique=True),
     Column("kind", String(8), nullable=False),
     Column("secret", Text, nullable=False),
+    Column("networks", Text, nullable=False, server_default="[]"),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
     Index("ix_keys_account_id", "account_id"),
     Index("ix_keys_secret", "secret", unique=True),
 )
-"""``secret`` is an argon2id hash (kind ``password``) or the SHA-256 of a token (kind ``token``), in hex."""
+"""``secret`` is an argon2id hash (kind ``password``), the SHA-256 of a token in hex (kind ``token``), or a password
+encrypted under the key of the configuration (kind ``digest``). ``networks`` (JSON) are those it may come from; an empty
+list allows all."""
 
 messages = Table(
     "messages",
@@ -122,12 +128,14 @@ messages = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("reference", Text),
     Column("proof", Text, nullable=False),
+    Column("callback_url", Text),
     Column("draft", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""``draft`` (JSON) holds the rest of a submission while it is open; its recipients are held then."""
+"""``draft`` (JSON) holds the rest of a submission while it is open; its recipients are held then. ``callback_url`` is
+called with the reports on it, in place of the account's."""
 
 recipients = Table(
     "recipients",
@@ -154,18 +162,22 @@ recipients = Table(
     Column("carrier_id", Text),
     Column("reason", Text),
     Column("raw", Text),
+    Column("ask_at", BigInteger),
+    Column("asked", SmallInteger, nullable=False, server_default="0"),
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("message_id", "position"),
     Index("ix_recipients_queue", "lane", "priority", "due_at", **_only("state = 'queued'")),
     Index("ix_recipients_scheduled", "due_at", **_only("state = 'scheduled'")),
     Index("ix_recipients_lease", "lease_until", **_only("state = 'sending'")),
     Index("ix_recipients_carrier_id", "carrier", "carrier_id", **_only("carrier_id IS NOT NULL")),
+    Index("ix_recipients_ask_at", "carrier", "ask_at", **_only("ask_at IS NOT NULL")),
     sqlite_with_rowid=False,
 )
 """``text`` and ``encoding`` stand where a recipient's own text is not the message's; ``fields`` (JSON) where a draft
 has still to be filled in. ``price`` is what was reserved for it. ``carrier`` is the one that the row is with, or that
 comes next; ``in_doubt`` means that it may have the text already under our id: then no other carrier may get it.
-``maybe_sent`` stays true once it was ever unknown: its price is not given back by itself."""
+``maybe_sent`` stays true once it was ever unknown: its price is not given back by itself. ``ask_at`` is when the
+carrier is next asked what became of it, after ``asked`` times; None where it is not asked."""
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -360,3 +372,56 @@ inbound_taken = Table(
     sqlite_with_rowid=False,
 )
 """Texts from phones that were kept already: carriers bring them more than once."""
+
+inbound = Table(
+    "inbound",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id")),
+    Column("carrier", Text, nullable=False),
+    Column("carrier_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("message_id", MessageId),
+    Column("position", Integer),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("acknowledged_at", BigInteger),
+    Index("ix_inbound_account_id", "account_id", "id"),
+)
+"""Texts from phones. ``message_id`` and ``position`` are of the text that it answers, where one is known; ``sent_at``
+is the carrier's time. Rows of one account are committed in the order of their ids: a program reads on from the last."""
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    _row_id(),
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_callbacks_due_at", "due_at"),
+)
+"""Calls that customers' programs have still to get. ``fields`` (JSON) are what is posted."""
+
+early_reports = Table(
+    "early_reports",
+    metadata,
+    _row_id(),
+    Column("carrier", Text, nullable=False),
+    Column("carrier_id", Text),
+    Column("recipient_id", Text),
+    Column("state", String(12), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_early_reports_carrier_id", "carrier", "carrier_id"),
+    Index("ix_early_reports_recipient_id", "carrier", "recipient_id"),
+    Index("ix_early_reports_created_at", "created_at"),
+)
+"""Reports on texts that nobody knows yet: they overtook the answer of the send, or are of somebody else."""
