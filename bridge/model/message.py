@@ -86,7 +86,7 @@ class Submission:
     ``text`` is decoded and already cut by the door's own policy. ``origin`` says who sent it in the door's
     terms (a mailbox, an API user) and ``proof`` how that was believed. ``send_at`` may be
     written in any form of :func:`bridge.model.when.parse_sendtime`. Placeholders are filled in
-    only where it is a ``template``: a mail may hold any braces. A ``test`` is asked of every rule and kept
+    only where it is a ``template``: a mail may hold any braces. ``callback_url`` is called with reports. A ``test`` is asked of every rule and kept
     nowhere. With ``all_or_nothing`` one refused recipient refuses all.
     """
 
@@ -98,6 +98,7 @@ class Submission:
     sender: str | None = None
     proof: str = ""
     reference: str | None = None
+    callback_url: str | None = None
     priority: Priority = Priority.NORMAL
     lifetime: timedelta | None = None
     max_parts: int | None = None
@@ -124,6 +125,7 @@ class Message:
     expires_at: datetime
     reference: str | None = None
     proof: str = ""
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

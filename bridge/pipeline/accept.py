@@ -98,6 +98,7 @@ def accept(
         expires_at=desk.expires_at,
         reference=submission.reference,
         proof=submission.proof,
+        callback_url=submission.callback_url,
     )
     recipients, results = _sort(submission, message, desk)
     if submission.all_or_nothing and any(one.refusal for one in results):

@@ -49,6 +49,7 @@ def open_draft(connection: Connection, submission: Submission, *, now: datetime)
         expires_at=now,
         reference=submission.reference,
         proof=submission.proof,
+        callback_url=submission.callback_url,
     )
     drafts.open_message(connection, message, _options(submission))
     add(connection, message.id, submission.recipients, most=len(submission.recipients), now=now)

@@ -33,6 +33,7 @@ _MESSAGE = (
     "priority",
     "reference",
     "proof",
+    "callback_url",
     "created_at",
     "expires_at",
 )
@@ -97,6 +98,7 @@ def insert(
                 priority,
                 message.reference,
                 message.proof,
+                message.callback_url,
                 created,
                 _milliseconds(message.expires_at),
             )
