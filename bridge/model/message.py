@@ -84,10 +84,10 @@ class Submission:
     """What a door took from a client, before any rule was asked.
 
     ``text`` is decoded and already cut by the door's own policy. ``origin`` says who sent it in the door's
-    terms (a mailbox, an API user) and ``proof`` how that was believed. ``send_at`` may be
-    written in any form of :func:`bridge.model.when.parse_sendtime`. Placeholders are filled in
-    only where it is a ``template``: a mail may hold any braces. ``callback_url`` is called with reports. A ``test`` is asked of every rule and kept
-    nowhere. With ``all_or_nothing`` one refused recipient refuses all.
+    terms (a mailbox, an API user) and ``proof`` how that was believed. ``send_at`` may be written in any form of
+    :func:`bridge.model.when.parse_sendtime`. ``callback_url`` is called with reports. Placeholders are filled in only
+    where it is a ``template``: a mail may hold any braces. A ``test`` is asked of every rule and kept nowhere. With
+    ``all_or_nothing`` one refused recipient refuses all.
     """
 
     account_id: int
