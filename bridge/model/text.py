@@ -52,7 +52,7 @@ _SINGLE: Final = {Encoding.GSM7: 160, Encoding.UCS2: 70}
 _JOINED: Final = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 
 # TS 23.038, 6.2.1, without the escape at 0x1B, then 6.2.1.1; both in the order of the codes.
-_DEFAULT: Final = (
+GSM7_DEFAULT: Final = (
     "@£$¥èéùìòÇ\nØø\rÅå"
     "Δ_ΦΓΛΩΠΨΣΘΞÆæßÉ"
     " !\"#¤%&'()*+,-./"
@@ -62,13 +62,13 @@ _DEFAULT: Final = (
     "¿abcdefghijklmno"
     "pqrstuvwxyzäöñüà"
 )
-_EXTENSION: Final = "\f^{}\\[~]|€"
+GSM7_EXTENSION: Final = "\f^{}\\[~]|€"
 
-_OUTSIDE: Final = re.compile(f"[^{re.escape(_DEFAULT + _EXTENSION)}]")
-_ASCII_ONE: Final = "".join(filter(str.isascii, _DEFAULT)).encode()
-_ASCII_TWO: Final = "".join(filter(str.isascii, _EXTENSION)).encode()
+_OUTSIDE: Final = re.compile(f"[^{re.escape(GSM7_DEFAULT + GSM7_EXTENSION)}]")
+_ASCII_ONE: Final = "".join(filter(str.isascii, GSM7_DEFAULT)).encode()
+_ASCII_TWO: Final = "".join(filter(str.isascii, GSM7_EXTENSION)).encode()
 
-_ESCAPED: Final = re.compile(f"[{re.escape(_EXTENSION)}]")
+_ESCAPED: Final = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
 _ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
 _PAIRED: Final = {Encoding.GSM7: _ESCAPED, Encoding.UCS2: _ASTRAL}
 

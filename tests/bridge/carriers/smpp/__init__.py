@@ -1,0 +1,1 @@
+"""SMPP: the wire, receipts, parts, and a real message centre."""
