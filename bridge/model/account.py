@@ -10,11 +10,14 @@ import email_validator
 from email_validator import EmailNotValidError, validate_email
 
 from bridge.model.errors import AccountDisabled, SenderRefused
+from bridge.model.login import KeyKind
 from bridge.model.rules import AccountRules
 from bridge.model.sender import SenderRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from bridge.model.login import Login
 
 _PLAIN_ADDRESS = re.compile(
     r"[a-z0-9_+&'=-]+(?:\.[a-z0-9_+&'=-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}", re.ASCII
@@ -87,13 +90,16 @@ class Mailbox:
 class Directory:
     """A snapshot of who may send: what the rules are asked of, with no I/O.
 
-    ``revision`` is the store's count of changes.
+    ``revision`` is the store's count of changes. ``logins`` are those in force, by user name; ``tokens`` the ones of
+    them that are tokens, by what is kept of the token.
     """
 
     revision: int
     accounts: Mapping[int, Account] = field(default_factory=dict)
     mailboxes: Mapping[str, Mailbox] = field(default_factory=dict)
     senders: Mapping[int, SenderRules] = field(default_factory=dict)
+    logins: Mapping[str, Login] = field(default_factory=dict)
+    tokens: Mapping[str, Login] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -102,13 +108,17 @@ class Directory:
         accounts: Iterable[Account],
         mailboxes: Iterable[Mailbox],
         senders: Mapping[int, SenderRules] | None = None,
+        logins: Iterable[Login] = (),
     ) -> Directory:
         """Build a snapshot from rows."""
+        by_user = {login.user: login for login in logins}
         return cls(
             revision=revision,
             accounts={account.id: account for account in accounts},
             mailboxes={mailbox.pattern: mailbox for mailbox in mailboxes},
             senders=senders or {},
+            logins=by_user,
+            tokens={login.secret: login for login in by_user.values() if login.kind is KeyKind.TOKEN},
         )
 
     def account(self, account_id: int) -> Account:

@@ -35,6 +35,7 @@ class Snapshot:
         self._lock = asyncio.Lock()
         self._directory: Directory | None = None
         self._checked = 0.0
+        self._failed: tuple[float, StoreUnavailable] | None = None
 
     @property
     def directory(self) -> Directory:
@@ -71,16 +72,26 @@ class Snapshot:
             return self.directory.account_for(address)
 
     async def renew(self) -> None:
-        """Ask the database again, unless that was just done. Raises :exc:`StoreUnavailable`."""
-        await self._refresh(self._max_age / 10)
+        """Ask the database again, unless that was just done. Raises :exc:`StoreUnavailable`.
 
-    async def _refresh(self, older_than: float) -> None:
+        One that just failed to answer is not asked again either: those who wait for it would each wait in turn.
+        """
+        await self._refresh(self._max_age / 10, spare=True)
+
+    async def _refresh(self, older_than: float, *, spare: bool = False) -> None:
         async with self._lock:
+            if spare and self._failed is not None and self._timer() - self._failed[0] < older_than:
+                raise StoreUnavailable(self._failed[1].reason) from self._failed[1]
             if self._directory is not None and self._timer() - self._checked < older_than:
                 return
             asked = self._timer()
             known = self._directory.revision if self._directory is not None else None
-            loaded = await asyncio.to_thread(self._load, known)
+            try:
+                loaded = await asyncio.to_thread(self._load, known)
+            except StoreUnavailable as error:
+                self._failed = self._timer(), error
+                raise
+            self._failed = None
             self._directory = loaded or self._directory
             self._checked = asked
 

@@ -11,26 +11,31 @@ from sqlalchemy.exc import IntegrityError
 
 from bridge.model.account import Account, Mailbox
 from bridge.model.errors import Conflict, NotFound
+from bridge.model.login import KeyKind, Login, read_networks
 from bridge.model.rules import AccountRules, read, written
 from bridge.store import revision
 from bridge.store.tables import accounts, keys, mailboxes
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Connection, Row
 
+    from bridge.model.login import Network
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """A login of an account: ``kind`` is ``password`` or ``token``. The secret itself is never read back."""
+    """A login of an account, as it is listed: without its secret. ``networks`` are those it may come from."""
 
     id: int
     account_id: int
     user: str
-    kind: str
+    kind: KeyKind
+    networks: tuple[Network, ...]
     created_at: int
     revoked_at: int | None
 
@@ -95,6 +100,12 @@ def set_rules(connection: Connection, account_id: int, rules: AccountRules) -> N
     revision.changed(connection)
 
 
+def set_urls(connection: Connection, account_id: int, urls: Mapping[str, str | None]) -> None:
+    """Set ``report_url``, ``inbound_url`` or both; None for one that is not called any more."""
+    if urls:
+        connection.execute(update(accounts).where(accounts.c.id == account_id).values(dict(urls)))
+
+
 def set_enabled(connection: Connection, account_id: int, *, enabled: bool) -> None:
     """Switch an account on or off. What it has queued already still goes out."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(enabled=enabled))
@@ -142,34 +153,54 @@ def list_mailboxes(connection: Connection, account_id: int | None = None) -> lis
     return [Mailbox(pattern=row.pattern, account_id=row.account_id) for row in connection.execute(query)]
 
 
-def add_key(connection: Connection, account_id: int, *, user: str, kind: str, secret: str, now: int) -> Key:
-    """Keep a login: ``secret`` is already a hash. Raises :exc:`Conflict` when the user name was ever used."""
+def add_key(
+    connection: Connection,
+    account_id: int,
+    *,
+    user: str,
+    kind: str,
+    secret: str,
+    networks: Sequence[Network] = (),
+    now: int,
+) -> Key:
+    """Keep a login: ``secret`` is already a hash, or encrypted.
+
+    Raises :exc:`Conflict` when the user name was ever used.
+    """
+    values = {"account_id": account_id, "user_name": user, "kind": KeyKind(kind), "secret": secret, "created_at": now}
     try:
         made = connection.execute(
-            insert(keys)
-            .values(account_id=account_id, user_name=user, kind=kind, secret=secret, created_at=now)
-            .returning(keys.c.id)
-        ).scalar_one()
+            insert(keys).values(values | {"networks": json.dumps([str(each) for each in networks])}).returning(keys)
+        ).one()
     except IntegrityError as error:
         reason = f"user {user} exists already, or was revoked; take another name"
         raise Conflict(reason) from error
-    return Key(id=made, account_id=account_id, user=user, kind=kind, created_at=now, revoked_at=None)
+    revision.changed(connection)
+    return _key(made)
 
 
 def list_keys(connection: Connection, account_id: int) -> list[Key]:
     """Return the logins of an account, revoked ones too, by user name."""
     rows = connection.execute(select(keys).where(keys.c.account_id == account_id).order_by(keys.c.user_name))
-    return [
-        Key(
-            id=row.id,
-            account_id=row.account_id,
-            user=row.user_name,
-            kind=row.kind,
-            created_at=row.created_at,
-            revoked_at=row.revoked_at,
+    return [_key(row) for row in rows]
+
+
+def logins(connection: Connection) -> list[Login]:
+    """Return all logins in force, with what is kept of their secrets.
+
+    One that this version cannot read lets nobody in, and is logged.
+    """
+    found = []
+    for row in connection.execute(select(keys).where(keys.c.revoked_at.is_(None))):
+        try:
+            key = _key(row)
+        except ValueError as error:
+            _log.error("key cannot be read", user=row.user_name, reason=str(error))
+            continue
+        found.append(
+            Login(user=key.user, account_id=key.account_id, kind=key.kind, secret=row.secret, networks=key.networks)
         )
-        for row in rows
-    ]
+    return found
 
 
 def revoke_key(connection: Connection, account_id: int, user: str, *, now: int) -> None:
@@ -182,6 +213,22 @@ def revoke_key(connection: Connection, account_id: int, user: str, *, now: int) 
     if not gone.rowcount:
         reason = f"the account has no key in force for user {user}"
         raise NotFound(reason)
+    revision.changed(connection)
+
+
+def _key(row: Row[Any]) -> Key:
+    networks = json.loads(row.networks)
+    if not isinstance(networks, list):  # an empty object would read as "from anywhere"
+        raise ValueError("networks: no list")  # noqa: TRY004 - what cannot be read is one kind of error
+    return Key(
+        id=row.id,
+        account_id=row.account_id,
+        user=row.user_name,
+        kind=KeyKind(row.kind),
+        networks=read_networks(map(str, networks)),
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+    )
 
 
 def _account(row: Row[Any]) -> Account:

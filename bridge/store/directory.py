@@ -18,4 +18,5 @@ def load_directory(connection: Connection) -> Directory:
         accounts.readable_accounts(connection),
         accounts.list_mailboxes(connection),
         senders.rules(connection),
+        accounts.logins(connection),
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from typer import BadParameter
 
+from bridge.calls.vault import Vault
 from bridge.cli.money import format_credit, parse_credit
 from bridge.model.price import credit_number
 from bridge.store import accounts
@@ -116,7 +117,7 @@ def test_a_token_is_shown_once_and_kept_as_its_hash(acme: Desk) -> None:
     """The token has 256 bits; the store has only its SHA-256, in hex."""
     made = acme.call("key", "create", "acme", "--user", "till", "--json").json
     token = made.pop("token")
-    assert made == {"account": "acme", "user": "till", "kind": "token"}
+    assert made == {"account": "acme", "user": "till", "kind": "token", "networks": []}
     assert len(token) == 43
     with acme.store() as store, store.read() as connection:
         kept = connection.execute(select(keys)).one()
@@ -142,6 +143,70 @@ def test_no_password_is_no_password(acme: Desk) -> None:
     """An empty one is wrong usage, from the line and from stdin, and makes no key."""
     assert acme.call("key", "create", "acme", "--user", "till", "--password", "").code == 2
     assert acme.call("key", "create", "acme", "--user", "till", "--password", "-", stdin="\n").code == 2
+    assert acme.call("key", "create", "acme", "--user", "till", "--password", "x" * 1025).code == 2
+    assert acme.call("key", "create", "acme", "--user", "till", "--password", "x\udcff").code == 2
+    assert acme.call("key", "list", "acme", "--json").json == []
+
+
+DIGEST = ("key", "create", "acme", "--user", "till", "--digest")
+
+
+def test_a_digest_key_is_kept_encrypted(acme: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its password, given or random, can be had back with secret_key alone, for its user alone."""
+    monkeypatch.setenv("SMSBRIDGE_SECRET_KEY", "k" * 32)
+    made = acme.call(*DIGEST, "--json").json
+    assert (made["kind"], len(made["password"])) == ("digest", 43)
+    given = acme.call("key", "create", "acme", "--user", "shop", "--digest", "--password", "s3cret שלום")
+    assert "s3cret שלום" in given.out
+    assert "encrypted" in given.out
+    with acme.store() as store, store.read() as connection:
+        kept = {row.user_name: row.secret for row in connection.execute(select(keys))}
+    vault = Vault(b"k" * 32)
+    assert vault.open(kept["till"], user="till") == made["password"]
+    assert vault.open(kept["shop"], user="shop") == "s3cret שלום"
+    assert vault.open(kept["shop"], user="till") is None
+    assert Vault(b"K" * 32).open(kept["shop"], user="shop") is None
+    assert "s3cret" not in acme.call("key", "list", "acme").out
+
+
+def test_a_digest_key_needs_a_secret_key(acme: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one the refusal says what to write where, and no key is made; a short one is no configuration."""
+    assert "needs secret_key in bridge.toml: 32 random characters" in acme.call(*DIGEST).error
+    assert acme.call("key", "list", "acme", "--json").json == []
+    monkeypatch.setenv("SMSBRIDGE_SECRET_KEY", "k" * 31)
+    refused = acme.call(*DIGEST)
+    assert (refused.code, refused.out) == (1, "")
+    assert "secret_key" in refused.err
+    assert "at least 32" in refused.err
+    assert "kkk" not in refused.err
+
+
+def test_a_key_is_made_for_networks(acme: Desk) -> None:
+    """They are listed as they hold: IPv4-mapped ones as IPv4, each once; without any it says nothing of them."""
+    wanted = ["--from", "192.0.2.0/24", "--from", "::ffff:198.51.100.7", "--from", "2001:db8::/32"]
+    made = acme.call("key", "create", "acme", "--user", "till", *wanted, "--from", "192.0.2.0/24", "--json").json
+    told = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32"]
+    assert made["networks"] == told
+    acme.call("key", "create", "acme", "--user", "zoo")
+    listed = acme.call("key", "list", "acme", "--json").json
+    assert [(key["user"], key["kind"], key["networks"]) for key in listed] == [
+        ("till", "token", told),
+        ("zoo", "token", []),
+    ]
+    _, till, zoo = acme.call("key", "list", "acme").out.splitlines()
+    assert till.split()[:5] == ["till", "token", *(each + "," for each in told[:2]), told[2]]
+    assert zoo.split()[:3] == ["zoo", "token", "-"]
+    assert "from      192.0.2.0/24" in acme.call("key", "create", "acme", "--user", "a", *wanted).out
+
+
+@pytest.mark.parametrize(
+    "network", ["", "192.0.2.0/33", "192.0.2.10/24", "example.com", "10.0.0.0/8,192.0.2.1", "2001:db8::1/64"]
+)
+def test_what_is_no_network_is_wrong_usage(acme: Desk, network: str) -> None:
+    """Also an address with a prefix that it does not begin: one of the two is a mistake."""
+    refused = acme.call("key", "create", "acme", "--user", "till", "--from", network)
+    assert refused.code == 2
+    assert "--from" in refused.err
     assert acme.call("key", "list", "acme", "--json").json == []
 
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import structlog
+from sqlalchemy import update
 
 from bridge.model.account import Directory
 from bridge.model.errors import AccountDisabled, SenderRefused, StoreUnavailable
+from bridge.model.login import KeyKind, Login, read_networks
 from bridge.model.message import Addressee, Submission
 from bridge.pipeline.accept import Rules
 from bridge.pipeline.commit import Writer
@@ -18,6 +21,7 @@ from bridge.pipeline.routing import Route, Router
 from bridge.pipeline.snapshot import Snapshot
 from bridge.store import accounts
 from bridge.store.engine import Store
+from bridge.store.tables import keys
 from bridge.telemetry import Metrics
 from tests.support import texts
 from tests.support.carriers import until
@@ -186,11 +190,75 @@ def test_while_the_database_is_away_the_old_one_holds(counted: Counted) -> None:
             await snapshot.account_for("new@example.com")
         counted.away = False
         allow(counted, "new@example.com")
+        timer.seconds += 0.001
         assert (await snapshot.account_for("new@example.com")).name == "acme"
         assert not keeper.done()
         keeper.cancel()
 
     asyncio.run(main())
+
+
+def test_strangers_do_not_wait_in_line_for_a_database_that_is_away(counted: Counted) -> None:
+    """What it just did not answer is not asked again for a tenth of the age, by however many; then it is."""
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        counted.away, counted.reads = True, 0
+        timer.seconds += 10
+        asked = [snapshot.account_for("eve@example.com") for _ in range(20)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [StoreUnavailable] * 20
+        assert counted.reads == 1
+        timer.seconds += 0.125
+        with pytest.raises(StoreUnavailable):
+            await snapshot.account_for("eve@example.com")
+        assert counted.reads == 2
+        counted.away = False
+        timer.seconds += 0.125
+        with pytest.raises(SenderRefused):
+            await snapshot.account_for("eve@example.com")
+
+    with_snapshot(counted, test)
+
+
+def test_a_key_counts_as_a_change(counted: Counted) -> None:
+    """A key that was just made is in the next snapshot with its networks, and one that was revoked is not."""
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        networks = read_networks(["192.0.2.0/24", "::ffff:198.51.100.7"])
+        for user, kind, secret in (("till", "password", "hash"), ("erp", "token", "ab" * 32)):
+            with counted.write() as connection:
+                accounts.add_key(connection, 1, user=user, kind=kind, secret=secret, networks=networks, now=0)
+        timer.seconds += 1
+        await snapshot.renew()
+        made = Login(user="till", account_id=1, kind=KeyKind.PASSWORD, secret="hash", networks=networks)
+        assert snapshot.directory.logins["till"] == made
+        assert "hash" not in repr(snapshot.directory)
+        assert list(snapshot.directory.tokens) == ["ab" * 32]
+        assert [str(network) for network in made.networks] == ["192.0.2.0/24", "198.51.100.7/32"]
+        with counted.write() as connection:
+            accounts.revoke_key(connection, 1, "erp", now=1)
+        timer.seconds += 1
+        await snapshot.renew()
+        assert (list(snapshot.directory.logins), snapshot.directory.tokens) == (["till"], {})
+
+    with_snapshot(counted, test)
+
+
+@pytest.mark.parametrize("networks", ["{}", '["nowhere"]', '"::/0"', "[7]", "null"])
+def test_a_key_that_cannot_be_read_lets_nobody_in(counted: Counted, networks: str) -> None:
+    """It is left out, and the others stay; never is it taken for one that may come from anywhere."""
+    for user in ("till", "shop"):
+        with counted.write() as connection:
+            accounts.add_key(connection, 1, user=user, kind="password", secret=user, now=0)
+    with counted.write() as connection:
+        connection.execute(update(keys).where(keys.c.user_name == "till").values(networks=networks))
+
+    async def test(snapshot: Snapshot, timer: Timer) -> None:
+        assert list(snapshot.directory.logins) == ["shop"]
+
+    with structlog.testing.capture_logs() as lines:
+        with_snapshot(counted, test)
+    assert [(line["event"], line["user"]) for line in lines] == [("key cannot be read", "till")]
 
 
 def test_an_opening_without_a_database_says_so(counted: Counted) -> None:
