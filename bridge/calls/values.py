@@ -31,9 +31,10 @@ class Order:
     """Texts to be sent. ``to`` holds numbers in any form, and the names of contacts, groups and tags.
 
     ``reference`` is the client's own, by which the same order is never sent twice: each number of an account once per
-    reference. ``send_at`` is in any form of :func:`bridge.model.when.parse_sendtime`. ``fields`` fill placeholders,
-    where it is a ``template``; what a contact has of them comes after. A ``test`` goes through every rule and sends
-    nothing.
+    reference. Where a client's references promise no such thing (one may stand for many texts), ``key`` does that in
+    their place, and the reference is only kept. ``send_at`` is in any form of
+    :func:`bridge.model.when.parse_sendtime`. ``fields`` fill placeholders, where it is a ``template``; what a contact
+    has of them comes after. A ``test`` goes through every rule and sends nothing.
     """
 
     door: str
@@ -43,6 +44,7 @@ class Order:
     send_at: str | datetime | None = None
     callback_url: str | None = None
     reference: str | None = None
+    key: str | None = None
     priority: Priority = Priority.NORMAL
     lifetime: timedelta | None = None
     max_parts: int | None = None

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.model.errors import InvalidNumber, NotFound
+from bridge.model.moment import to_ms
 from bridge.model.numbers import parse_number
-from bridge.store import conversations, events, opt_outs
+from bridge.store import callbacks, conversations, events, ledger, opt_outs
+from bridge.store import inbound as texts
 from bridge.store.queue import printable
 
 if TYPE_CHECKING:
@@ -42,19 +44,20 @@ class Words:
 
 
 def keep(connection: Connection, *, inbound: Inbound, words: Words, now: int) -> None:
-    """Store a text from a phone as an event of the account that texted it last, and do what a word in it asks.
+    """Store a text from a phone for the account that texted it last, with an event, and do what a word in it asks.
 
     Only a text that is nothing but the word counts: "stop by at six" does not. A number that no account texted
-    lately closes itself to all.
+    lately closes itself to all; its text is nobody's.
     """
-    if not conversations.first_time(connection, inbound.carrier, inbound.carrier_id, now=now):
+    carrier_id = printable(inbound.carrier_id) or ""
+    if not conversations.first_time(connection, inbound.carrier, carrier_id, now=now):
         return
     number = _number(inbound.sender)
     last = conversations.last(connection, number)
     account, message, position = last if last is not None else (None, None, None)
     data = {
         "carrier": inbound.carrier,
-        "carrier_id": inbound.carrier_id,
+        "carrier_id": carrier_id,
         "from": number,
         "to": inbound.to,
         "text": inbound.text,
@@ -69,6 +72,23 @@ def keep(connection: Connection, *, inbound: Inbound, words: Words, now: int) ->
         news.append((account, OPTED_OUT, message, position, {"number": number, "word": word}))
     elif said in words.start and _reopened(connection, number, whose):
         news.append((account, OPTED_IN, message, position, {"number": number}))
+    if account is not None:
+        # Until the commit no other text of the account gets an id: programs read on from the last one they saw.
+        ledger.lock(connection, [account])
+    kept = texts.keep(
+        connection,
+        account_id=account,
+        answers=None if last is None else last[1:],
+        carrier=inbound.carrier,
+        carrier_id=carrier_id,
+        sender=number,
+        recipient=inbound.to,
+        text=inbound.text,
+        sent_at=to_ms(inbound.at),
+        created_at=now,
+    )
+    if account is not None:
+        callbacks.tell_incoming(connection, kept, now=now)
     events.add(connection, news, now=now)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import TextClause, bindparam, delete, func, select, text
+from sqlalchemy import TextClause, bindparam, delete, func, select, text, update
 
 from bridge.model.contacts import Contact, Listing, fold, merge, split_listing
 from bridge.model.errors import NotFound, TooManyRecipients, UnknownRecipient
@@ -16,11 +16,12 @@ from bridge.store.tables import contact_tags, contacts, group_members
 from bridge.store.tables import groups as group_table
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
     from bridge.model.contacts import Change
+    from bridge.model.errors import Refusal
 
 _COLUMNS = ("account_id", "number", "name", "folded", "email", "fields", "created_at", "updated_at")
 _SHOWN: tuple[Column[Any], ...] = (
@@ -126,6 +127,23 @@ def listed(
     return _kept(connection, query)
 
 
+def paged(connection: Connection, account_id: int, *, after: str, limit: int) -> list[Kept]:
+    """Return contacts with numbers after one (E.164, or empty), in the order of their numbers."""
+    query = _of(account_id).where(contacts.c.number > after).order_by(contacts.c.number).limit(limit)
+    return _kept(connection, query)
+
+
+def renumber(connection: Connection, account_id: int, number: str, new_number: str, *, now: int) -> None:
+    """Give the contact of a number another one, which no contact has. Its tags and groups stay."""
+    here = (contacts.c.account_id == account_id, contacts.c.number == number)
+    connection.execute(update(contacts).where(*here).values(number=new_number, updated_at=now))
+
+
+def ids_of(connection: Connection, account_id: int, numbers: Sequence[str]) -> dict[str, int]:
+    """Return the ids of the contacts of those of the numbers (E.164) that have one."""
+    return {number: row.id for number, row in _known(connection, account_id, numbers).items()}
+
+
 def remove(connection: Connection, account_id: int, number: str) -> None:
     """Remove a contact; it leaves its groups. Raises :exc:`NotFound`."""
     here = (contacts.c.account_id == account_id, contacts.c.number == number)
@@ -150,19 +168,14 @@ def resolve(connection: Connection, account_id: int, names: Sequence[str], *, li
     """
     if len(names) > limit:
         raise _too_many(limit)
-    asked: _Asked = {listing: {} for listing in (None, *Listing)}
-    for written in names:
-        listing, name = split_listing(written)
-        asked[listing][fold(name)] = written
-    people = _people(connection, account_id, [*asked[None], *asked[Listing.CONTACT]])
-    teams = groups.ids_of(connection, account_id, [*asked[None], *asked[Listing.GROUP]])
-    tags = _tags_in_use(connection, account_id, list(asked[Listing.TAG]))
-    _check(asked, people, teams, tags)
-    found = {row.number: _contact(row) for row in people.values()}
-    for ids in (groups.members(list(teams.values())) if teams else None, _tagged(account_id, tags) if tags else None):
+    meant = _meant(connection, account_id, names)
+    if meant.refused:
+        raise next(iter(meant.refused.values()))
+    found = {row.number: _contact(row) for row in meant.people.values()}
+    teams, tags = list(meant.teams.values()), meant.tags
+    for ids in (groups.members(teams) if teams else None, _tagged(account_id, tags) if tags else None):
         if ids is not None:
-            query = select(*_SHOWN).where(contacts.c.id.in_(ids)).order_by(contacts.c.id).limit(limit + 1)
-            for one in _many(connection, query):
+            for one in _many(connection, _first(ids, limit + 1)):
                 found.setdefault(one.number, one)
     if len(found) > limit:
         raise _too_many(limit)
@@ -171,24 +184,87 @@ def resolve(connection: Connection, account_id: int, names: Sequence[str], *, li
     return list(found.values())
 
 
-def _check(asked: _Asked, people: Mapping[str, Row[Any]], teams: Container[str], tags: Container[str]) -> None:
-    """Refuse what stands for nothing, and what may stand for two things."""
-    for folded, written in asked[None].items():
-        _require(written, there=folded in people or folded in teams)
-        if folded in people and folded in teams:
-            raise UnknownRecipient(f"{written} is a contact and a group; write contact:{written} or group:{written}")
-    for listing, there in ((Listing.CONTACT, people), (Listing.GROUP, teams), (Listing.TAG, tags)):
-        for folded, written in asked[listing].items():
-            _require(written, there=folded in there)
-    for folded, row in people.items():
-        if row.many > 1:
-            written = asked[None].get(folded) or asked[Listing.CONTACT][folded]
-            raise UnknownRecipient(f"{row.many} contacts are named {written}; write the number")
+def resolve_each(
+    connection: Connection, account_id: int, names: Sequence[str], *, limit: int
+) -> dict[str, Contact | list[Contact] | Refusal]:
+    """Return for each name whom it stands for, as :func:`resolve` reads it, or why it stands for nobody.
+
+    A contact's name has the contact, that of a group or a tag a list. Lists that would have more than ``limit``
+    contacts in all have :exc:`TooManyRecipients` for an answer.
+    """
+    meant = _meant(connection, account_id, names)
+    answers: dict[str, Contact | list[Contact] | Refusal] = dict(meant.refused)
+    room = limit
+    for written in names:
+        if written in answers:
+            continue
+        listing, name = split_listing(written)
+        folded = fold(name)
+        if listing in (None, Listing.CONTACT) and folded in meant.people:
+            answers[written] = _contact(meant.people[folded])
+            continue
+        tagged = listing is Listing.TAG
+        ids = _tagged(account_id, [folded]) if tagged else groups.members([meant.teams[folded]])
+        found = _many(connection, _first(ids, room + 1))
+        if len(found) > room:
+            answers[written] = _too_many(limit)
+            room = 0
+        else:
+            answers[written] = found or UnknownRecipient(f"nobody is in {written}")
+            room -= len(found)
+    return answers
 
 
-def _require(written: str, *, there: bool) -> None:
-    if not there:
-        raise UnknownRecipient(f"no contact, group or tag is named {written}")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Meant:
+    """What names stand for, by their folded forms, and by the written ones why they stand for nothing."""
+
+    people: Mapping[str, Row[Any]]
+    teams: Mapping[str, int]
+    tags: Sequence[str]
+    refused: Mapping[str, UnknownRecipient]
+
+
+def _meant(connection: Connection, account_id: int, names: Sequence[str]) -> _Meant:
+    asked: _Asked = {listing: {} for listing in (None, *Listing)}
+    for written in names:
+        listing, name = split_listing(written)
+        asked[listing][fold(name)] = written
+    people = _people(connection, account_id, [*asked[None], *asked[Listing.CONTACT]])
+    teams = groups.ids_of(connection, account_id, [*asked[None], *asked[Listing.GROUP]])
+    tags = _tags_in_use(connection, account_id, list(asked[Listing.TAG]))
+    refused: dict[str, UnknownRecipient] = {}
+    for written in names:
+        listing, name = split_listing(written)
+        reason = _fault(written, listing, fold(name), people=people, teams=teams, tags=tags)
+        if reason is not None:
+            refused[written] = UnknownRecipient(reason)
+    return _Meant(people=people, teams=teams, tags=tags, refused=refused)
+
+
+def _fault(
+    written: str,
+    listing: Listing | None,
+    folded: str,
+    *,
+    people: Mapping[str, Row[Any]],
+    teams: Mapping[str, int],
+    tags: Sequence[str],
+) -> str | None:
+    """Say why a name stands for nothing, or may stand for two things; None where it is clear."""
+    person = listing in (None, Listing.CONTACT) and folded in people
+    team = listing in (None, Listing.GROUP) and folded in teams
+    if not person and not team and not (listing is Listing.TAG and folded in tags):
+        return f"no contact, group or tag is named {written}"
+    if person and team:
+        return f"{written} is a contact and a group; write contact:{written} or group:{written}"
+    if person and people[folded].many > 1:
+        return f"{people[folded].many} contacts are named {written}; write the number"
+    return None
+
+
+def _first(ids: Select[Any], limit: int) -> Select[Any]:
+    return select(*_SHOWN).where(contacts.c.id.in_(ids)).order_by(contacts.c.id).limit(limit)
 
 
 def _too_many(limit: int) -> TooManyRecipients:

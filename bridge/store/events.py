@@ -1,4 +1,7 @@
-"""The outbox of changes: written in the transaction of the change, drained by whoever tells the world."""
+"""The outbox of changes: written in the transaction of the change, drained by whoever tells the world.
+
+Moves that a customer's program is called for become callbacks at the same time (:mod:`bridge.store.callbacks`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from bridge.store import batch
+from bridge.store import batch, callbacks
 from bridge.store.tables import events
 
 if TYPE_CHECKING:
@@ -22,7 +25,11 @@ _COLUMNS = ("account_id", "kind", "message_id", "position", "data", "created_at"
 
 
 def add(connection: Connection, rows: Iterable[NewEvent], *, now: int) -> None:
-    """Append events. Their data is kept in ASCII: no NUL and no half of a surrogate pair can break the write."""
+    """Append events, and the calls of customers' programs that they ask for.
+
+    Their data is kept in ASCII: no NUL and no half of a surrogate pair can break the write.
+    """
+    rows = list(rows)
     batch.insert(
         connection,
         events,
@@ -32,6 +39,7 @@ def add(connection: Connection, rows: Iterable[NewEvent], *, now: int) -> None:
             for account, kind, message, position, data in rows
         ],
     )
+    callbacks.tell_moves(connection, rows, now=now)
 
 
 def of_message(connection: Connection, message_id: str) -> list[dict[str, Any]]:

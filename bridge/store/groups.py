@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import and_, delete, func, select, text
 
 from bridge.model.contacts import fold
 from bridge.model.errors import Conflict, NotFound
 from bridge.store import batch
-from bridge.store.tables import group_groups, group_members, groups
+from bridge.store.tables import contacts, group_groups, group_members, groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import CTE, Connection, Row, Select
+    from sqlalchemy import CTE, ColumnElement, Connection, Row, Select
 
 
 _CHANGING = 0x636F_6E74 << 32
@@ -82,6 +82,17 @@ def find(connection: Connection, account_id: int, name: str) -> Group:
 def listed(connection: Connection, account_id: int) -> list[Group]:
     """Return the groups of an account, by name."""
     return [_group(row) for row in connection.execute(_groups(account_id).order_by(groups.c.folded))]
+
+
+def all_of(connection: Connection, account_id: int) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Return name, own numbers and the names of own groups of every group of an account, by name."""
+    return _filled(connection, groups.c.account_id == account_id)
+
+
+def one_of(connection: Connection, account_id: int, group_id: int) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return one group as :func:`all_of` does."""
+    (found,) = _filled(connection, and_(groups.c.account_id == account_id, groups.c.id == group_id))
+    return found
 
 
 def within(connection: Connection, group_id: int) -> list[str]:
@@ -152,6 +163,32 @@ def members(group_ids: Sequence[int]) -> Select[Any]:
     """Return a query for the ids of all contacts in these groups, at whatever depth."""
     below = reached(group_ids)
     return select(group_members.c.contact_id).where(group_members.c.group_id.in_(select(below.c.id)))
+
+
+def _filled(connection: Connection, which: ColumnElement[bool]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    found = connection.execute(select(groups.c.id, groups.c.name).where(which).order_by(groups.c.folded)).all()
+    numbers: dict[int, list[str]] = {row.id: [] for row in found}
+    inner: dict[int, list[str]] = {row.id: [] for row in found}
+    members = (
+        select(group_members.c.group_id, contacts.c.number)
+        .join(contacts, contacts.c.id == group_members.c.contact_id)
+        .join(groups, groups.c.id == group_members.c.group_id)
+        .where(which)
+        .order_by(contacts.c.number)
+    )
+    for group_id, number in connection.execute(members):
+        numbers[group_id].append(number)
+    member = groups.alias()
+    held = (
+        select(group_groups.c.group_id, member.c.name)
+        .join(member, member.c.id == group_groups.c.member_group_id)
+        .join(groups, groups.c.id == group_groups.c.group_id)
+        .where(which)
+        .order_by(member.c.folded)
+    )
+    for group_id, name in connection.execute(held):
+        inner[group_id].append(name)
+    return [(row.name, tuple(numbers[row.id]), tuple(inner[row.id])) for row in found]
 
 
 def _groups(account_id: int) -> Select[Any]:

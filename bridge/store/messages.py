@@ -122,12 +122,14 @@ def find(connection: Connection, message_id: str) -> Kept:
     return found[0]
 
 
-def cancel(connection: Connection, message_id: str, position: int | None, *, now: int) -> list[Move]:
-    """Cancel what has not left: recipients that are held, scheduled or queued.
+def cancel(
+    connection: Connection, message_id: str, position: int | None, *, by: str = "the operator", now: int
+) -> list[Move]:
+    """Cancel what has not left: recipients that are held, scheduled or queued. ``by`` is who wants it.
 
     With a ``position`` only that recipient; without one a draft is closed by it, and takes no more. Prices are given
     back if the account's setting says so, but not of texts that a carrier may have all the same. Raises
-    :exc:`NotFound`, and :exc:`Conflict` when there is nothing to cancel.
+    :exc:`NotFound`, and :exc:`Conflict` when there is nothing to cancel; then it has changed nothing.
     """
     if position is None and _close_draft(connection, message_id):
         return []
@@ -137,7 +139,7 @@ def cancel(connection: Connection, message_id: str, position: int | None, *, now
         position,
         sources=[state for state in State if may_move(state, State.CANCELLED)],
         to=State.CANCELLED,
-        reason="cancelled by the operator",
+        reason=f"cancelled by {by}",
         now=now,
     )
 
