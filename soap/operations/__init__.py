@@ -1,0 +1,1 @@
+"""The operations: each translates, asks the desk, and translates back."""
