@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from bridge.model.duration import parse_duration
 from bridge.model.numbers import known_region
+
+_HTTP_HOST: Final = re.compile(
+    r"(?:https?://)?(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?", re.ASCII
+)
 
 
 class Section(BaseModel):
@@ -61,6 +67,33 @@ def _region(value: str) -> str:
     return value.upper()
 
 
+def base_url(host: str) -> str:
+    """Return the URL of an :data:`HttpHost`, without a slash at its end."""
+    return host if "://" in host else f"https://{host}"
+
+
+def _http_host(value: str) -> str:
+    if not (found := _HTTP_HOST.fullmatch(value)) or int(found["port"] or 0) > 65_535:
+        raise ValueError("write a host alone, as sms.example.com; with http:// before it there is no TLS")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone is called {value!r}; write Asia/Jerusalem or UTC") from error
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return value
+
+
 Span = Annotated[timedelta, BeforeValidator(parse_duration)]
 """A time span: ``"30s"``, ``"15m"``, ``"24h"``, ``"2d"``, or a number of seconds."""
 
@@ -75,3 +108,12 @@ Region = Annotated[str, AfterValidator(_region)]
 
 Listed = BeforeValidator(_listed)
 """Lets a list be written as one string with commas, as is easier in the environment."""
+
+HttpHost = Annotated[str, AfterValidator(_http_host)]
+"""Whom to call: ``sms.example.com``, with a port where it has its own; see :func:`base_url`."""
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+"""A time zone by its IANA name."""
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression."""

@@ -7,24 +7,29 @@ the database.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol, Self, runtime_checkable
+from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from bridge.fields import Section
+from bridge.fields import Section, Span
+from bridge.model.limits import Limit, parse_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from pydantic import SecretStr
+
     from bridge.clock import Clock
     from bridge.model.message import Inbound, Outcome, Outgoing, Report
 
 
 class Sink(Protocol):
-    """Where a carrier brings its news. Both calls return once the news is durable, and are safe to repeat."""
+    """Where a carrier brings its news. All calls return once the news is durable, and are safe to repeat."""
 
     async def report(self, report: Report) -> None:
         """Take a report on a text. Late, double and out-of-order ones are harmless."""
@@ -35,11 +40,38 @@ class Sink(Protocol):
         ...
 
 
+def _rate(value: object) -> object:
+    if value is None or isinstance(value, Limit):
+        return value
+    limit = parse_limit(str(value))
+    if limit.count > _MOST_RATE:
+        message = f"{value!r}: at most {_MOST_RATE} texts"
+        raise ValueError(message)
+    return limit
+
+
+_MOST_RATE: Final = 100_000
+"""Texts in a time of which the times are remembered."""
+
+
 class CarrierSettings(Section):
     """What every ``[carriers.NAME]`` table may hold; each kind adds its own."""
 
     kind: str
     concurrency: int = Field(default=16, ge=1, le=1000, description="texts under way at once")
+    rate: Annotated[Limit | None, BeforeValidator(_rate)] = Field(
+        default=None, description="texts in a time, at most: 30/1s"
+    )
+    ask: bool = Field(default=True, description="ask what became of texts, where the upstream can be asked")
+    ask_for: Span = Field(
+        default=timedelta(hours=72),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=30),
+        description="how long after a text was sent",
+    )
+    ask_ends: Literal["sent", "undelivered"] = Field(
+        default="sent", description="state of a text of which nothing was heard by then"
+    )
 
     def anchored(self, folder: Path) -> Self:  # noqa: ARG002 - for kinds that have paths
         """Return the settings with relative paths counted from ``folder``."""
@@ -96,12 +128,30 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
-    """What a call says: any number of reports and texts from phones, and what the upstream wants to hear."""
+    """What a call says: any number of reports and texts from phones, and what the upstream wants to hear.
+
+    ``named`` are texts, by the carrier's ids, of which it says something that is not believed: see :class:`Confirmed`.
+    """
 
     reports: Sequence[Report] = ()
     inbounds: Sequence[Inbound] = ()
+    named: Sequence[str] = ()
     answer: bytes = b"OK"
     media_type: str = "text/plain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Urls:
+    """Where the upstream of one carrier reaches the bridge. Both end in its secret: they are for no log."""
+
+    callback: str = field(repr=False)
+    inbound: str = field(repr=False)
+
+    @classmethod
+    def under(cls, public_url: str, name: str, secret: str) -> Self:
+        """Make the URLs of a carrier from the bridge's own and the carrier's secret."""
+        base = f"{public_url.rstrip('/')}/carriers/{quote(name, safe='')}"
+        return cls(callback=f"{base}/callback/{secret}", inbound=f"{base}/inbound/{secret}")
 
 
 class Forged(Exception):
@@ -116,11 +166,31 @@ class Unreadable(Exception):
 class Called(Protocol):
     """A carrier whose upstream calls us. The secret in the path was compared already."""
 
+    callback_secret: SecretStr | None
+    """The last part of the URLs that are called; None: none is served."""
+
+    def called_at(self, urls: Urls) -> None:
+        """Hear the URLs, before :meth:`Carrier.open`, for those that go with each text. Not where none is known."""
+        ...
+
     def receive(self, call: Call) -> Received:
         """Check a call and read it. Pure: what it says is applied by the caller, and the answer goes out after that.
 
         A state that the carrier's tables do not know is no report; it is logged. Raises :exc:`Forged` and
         :exc:`Unreadable`.
+        """
+        ...
+
+
+@runtime_checkable
+class Confirmed(Protocol):
+    """A carrier that is called without proof: what a call names, it asks for before anything is applied."""
+
+    async def confirm(self, received: Received) -> Received:
+        """Return what the upstream itself says of the texts that a call named, in place of the call's own word.
+
+        Raises :exc:`Forged` for a text that it does not know, and :exc:`~bridge.model.errors.Trouble` when it cannot
+        be asked now: the call should come again.
         """
         ...
 
@@ -142,7 +212,7 @@ class Asked(Protocol):
     most_asked: int
     """Texts in one question, at most."""
 
-    async def ask(self, texts: Sequence[Pending]) -> Sequence[Report]:
+    async def states_of(self, texts: Sequence[Pending]) -> Sequence[Report]:
         """Return what is known of them; a text without news is left out.
 
         Raises :exc:`~bridge.model.errors.Trouble` when the upstream cannot be asked now.
@@ -198,6 +268,23 @@ class SetUp(Protocol):
 
         Raises :exc:`~bridge.model.errors.ConfigError`, or a :exc:`~bridge.model.errors.Trouble` to be tried again.
         """
+        ...
+
+
+@runtime_checkable
+class Registers(Protocol):
+    """A carrier whose upstream keeps senders and contacts: ``smsbridge carrier sender`` and ``carrier contact``.
+
+    Both return what the upstream said, for a person to read. They raise :exc:`~bridge.model.errors.Trouble` when it
+    cannot be told now.
+    """
+
+    async def add_sender(self, sender: str) -> str:
+        """Ask for a sender to be approved there."""
+        ...
+
+    async def add_contact(self, number: str, *, email: str, name: str = "") -> str:
+        """Make a contact of a number in E.164, or change it."""
         ...
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -24,11 +25,18 @@ _log = get_logger(__name__)
 PLAIN = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 """Headers of every answer that is about now."""
 
+_SECRET: Final = re.compile(r"^(/+carriers/+[^/]*/+[^/]*/+).*", re.DOTALL)
+
 
 def problem(status: int, /, headers: Mapping[str, str] | None = None, **more: object) -> JSONResponse:
     """Return an answer that says no more than its status, and what ``more`` holds."""
     content = {"error": HTTPStatus(status).phrase.lower(), **more}
     return JSONResponse(content, status, {**PLAIN, **(headers or {})})
+
+
+def shown(path: str) -> str:
+    """Return a path as a log may have it: those that upstreams call end in a secret."""
+    return _SECRET.sub(r"\1...", path)
 
 
 async def on_http_exception(_request: Request, error: Exception) -> JSONResponse:
@@ -59,9 +67,9 @@ class Guard:
             return
         except asyncio.CancelledError:
             # Only a stop cancels a request: after its grace, and with the connection closed already.
-            _log.warning("request cut off", path=scope["path"])
+            _log.warning("request cut off", path=shown(scope["path"]))
         except Exception:  # noqa: BLE001 - a bug in one route must not show, nor stop anything
             ident = secrets.token_hex(8)
-            _log.exception("request failed", error_id=ident, method=scope["method"], path=scope["path"])
+            _log.exception("request failed", error_id=ident, method=scope["method"], path=shown(scope["path"]))
             if not begun:
                 await problem(500, id=ident)(scope, receive, send)

@@ -32,9 +32,10 @@ _PER_FIELD: Final = 32
 
 _ABOUT_UPGRADES: Final = frozenset({b"upgrade", b"http2-settings"})
 
+_TEXT: Final = b"the head of the request is longer than %d bytes\n" % MOST_HEAD
 _TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\ncache-control: no-store\r\n\r\n"
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\ncache-control: no-store\r\n\r\n%b" % (len(_TEXT), _TEXT)
 )
 
 

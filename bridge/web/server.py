@@ -17,6 +17,7 @@ from bridge.model.errors import InternalError
 from bridge.telemetry import get_logger
 from bridge.web import health
 from bridge.web.answers import Guard, on_http_exception
+from bridge.web.callbacks import Callbacks
 from bridge.web.config import HttpSettings
 from bridge.web.console import Console
 from bridge.web.metrics import MetricsPage
@@ -50,6 +51,7 @@ class HttpDoor:
         self._settings = settings
         self._services = services
         self._metrics = MetricsPage(services)
+        self._callbacks = Callbacks(carriers=services.carriers, news=services.news, metrics=services.metrics)
         self._console = Console(settings, services) if settings.console else None
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -82,7 +84,7 @@ class HttpDoor:
     def routes(self) -> Sequence[BaseRoute]:
         """Return what this door serves itself."""
         console = self._console.routes() if self._console is not None else ()
-        return (*health.routes(self._services), *self._metrics.routes(), *console)
+        return (*health.routes(self._services), *self._metrics.routes(), *self._callbacks.routes(), *console)
 
     def ended(self) -> str | None:
         """Say that the server's task ended by itself."""
@@ -121,8 +123,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # A proxy on this machine is believed; the variable that uvicorn reads for others is not.
-                forwarded_allow_ips=["127.0.0.1", "::1"],
+                # Which proxies are believed is a setting of the door that asks; it needs the peer as it is.
+                proxy_headers=False,
                 limit_concurrency=_MOST_AT_ONCE,
                 timeout_keep_alive=_KEEP_ALIVE,
                 backlog=1024,

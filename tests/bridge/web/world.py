@@ -12,6 +12,9 @@ from typing import Any
 import httpx
 from starlette.routing import BaseRoute
 
+from bridge.calls.desk import Desk
+from bridge.calls.logins import Logins
+from bridge.carriers.base import Carrier
 from bridge.clock import system_clock
 from bridge.doors import Door, Health
 from bridge.model.message import Addressee, Receipt, Submission
@@ -19,6 +22,7 @@ from bridge.model.sender import Verdict, parse_sender
 from bridge.pipeline.accept import Rules
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.intake import Intake
+from bridge.pipeline.reports import News
 from bridge.pipeline.routing import Route, Router
 from bridge.pipeline.snapshot import Snapshot
 from bridge.store import accounts, schema, senders
@@ -62,6 +66,7 @@ class World:
         console: bool = False,
         beside: Beside | None = None,
         domains: Sequence[str] = ("sms.example.com",),
+        carriers: Mapping[str, Carrier] | None = None,
     ) -> None:
         self.file = folder / "bridge.db"
         self.store = Store(f"sqlite:///{self.file}")
@@ -80,6 +85,10 @@ class World:
             rules=Rules(router=Router((Route(name="1", carriers=("sandbox",)),))),
             metrics=self.metrics,
         )
+        self.desk = Desk(store=self.store, writer=self.writer, intake=self.intake, clock=self.clock)
+        self.logins = Logins(snapshot=self.intake.snapshot, secret_key=None, metrics=self.metrics)
+        self.news = News(store=self.store, writer=self.writer, metrics=self.metrics)
+        self.carriers: Mapping[str, Carrier] = carriers or {}
         self.now = Health(live=True)
         self.listeners: set[Callable[[], None]] = set()
         settings = HttpSettings(listen=listen, console=console)

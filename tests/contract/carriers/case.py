@@ -70,6 +70,8 @@ class Case(Protocol):
     """Names it in the tests' ids."""
     kind: str
     takes_own_id: bool
+    names_senders: bool
+    """Whether a text can come from a name; else it comes from whatever the upstream has."""
     told: frozenset[Told]
     """What this kind of upstream can be told."""
     troubles: tuple[str, ...]

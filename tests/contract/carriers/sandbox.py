@@ -67,6 +67,7 @@ class _Upstream:
 
 class _Sandbox:
     kind = "sandbox"
+    names_senders = True
     told = frozenset(Told)
     troubles: tuple[str, ...] = ("folder gone", "a folder in its place", "a stranger's file")
     broken = troubles

@@ -72,6 +72,7 @@ class _Upstream:
 class _Smpp:
     kind = "smpp"
     takes_own_id = False
+    names_senders = True
     told = frozenset(Told)
     troubles: tuple[str, ...] = ("frozen", "killed")
     broken: tuple[str, ...] = ()

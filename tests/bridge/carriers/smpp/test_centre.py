@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from bridge.carriers.smpp.carrier import Smpp, SmppSettings
 from bridge.model.errors import ConfigError, StoreUnavailable
-from bridge.model.message import Inbound, Outgoing, Report, Verdict, recipient_id
+from bridge.model.message import Inbound, Outgoing, Priority, Report, Verdict, recipient_id
 from bridge.model.state import State
 from bridge.model.text import measure
 from tests.support.certificates import made
@@ -86,7 +86,13 @@ async def carrier(running: Centre, ear: Ear | None = None, **table: Any) -> Asyn
         await made.close()
 
 
-def text(words: str = "hello", *, number: str = NUMBER, sender: str | None = "ACME") -> Outgoing:
+def text(
+    words: str = "hello",
+    *,
+    number: str = NUMBER,
+    sender: str | None = "ACME",
+    priority: Priority = Priority.NORMAL,
+) -> Outgoing:
     """Make a text with an id of its own."""
     message_id = f"{next(_serial):026x}"
     size = measure(words)
@@ -100,6 +106,7 @@ def text(words: str = "hello", *, number: str = NUMBER, sender: str | None = "AC
         parts=size.parts,
         attempt=1,
         expires_at=NOW + timedelta(hours=1),
+        priority=priority,
     )
 
 
@@ -145,6 +152,19 @@ def test_what_a_submit_says(sender: str | None, address: tuple[str, int, int]) -
         assert (piece["sender"], piece["source_ton"], piece["source_npi"]) == address
         assert (piece["number"], piece["text"], piece["registered"]) == ("972502345678", "hello", 1)
         assert piece["data_coding"] == 0
+
+    with centre() as running:
+        run(main())
+
+
+def test_only_what_is_urgent_has_a_priority() -> None:
+    """What is not above normal asks for nothing that a centre may charge for (5.2.14)."""
+
+    async def main() -> None:
+        async with carrier(running) as sending:
+            for each in Priority:
+                assert (await sending.send(text(priority=each))).verdict is Verdict.ACCEPTED
+        assert [piece["priority"] for piece in running.submitted()] == [0, 0, 1, 2]
 
     with centre() as running:
         run(main())
