@@ -3,6 +3,7 @@
 //
 //   {"tell": NUMBER, "as": "throttle"}   how texts to a number are treated; see `treat`
 //   {"deliver": {…}}                     a deliver_sm to whoever is bound to receive; fields as in the protocol
+//   {"delay": [BEFORE, AFTER]}           up to so many ms before a text is taken, and before it is answered
 //   {"drop": true}                       break all connections
 //   {"echo": ANYTHING}                   said again, after all that was said before it
 "use strict";
@@ -13,8 +14,10 @@ const [, , port, password, certificate, key] = process.argv;
 const told = new Map();
 const sessions = new Set();
 let serial = 0x1a0;
+let delay = [0, 0];
 
 const say = (event) => process.stdout.write(JSON.stringify(event) + "\n");
+const later = (longest, what) => (longest ? setTimeout(what, Math.random() * longest) : what());
 const hex = (buffer) => (Buffer.isBuffer(buffer) ? buffer.toString("hex") : buffer);
 
 function text(pdu) {
@@ -39,7 +42,7 @@ function treat(session, pdu) {
   const arrived = {
     event: "submitted", id, as, number: pdu.destination_addr, sender: pdu.source_addr, text: words, header,
     source_ton: pdu.source_addr_ton, source_npi: pdu.source_addr_npi, data_coding: pdu.data_coding,
-    esm_class: pdu.esm_class, registered: pdu.registered_delivery, validity: String(pdu.validity_period ?? ""),
+    esm_class: pdu.esm_class, registered: pdu.registered_delivery, priority: pdu.priority_flag, validity: String(pdu.validity_period ?? ""),
     sar: [pdu.sar_msg_ref_num, pdu.sar_total_segments, pdu.sar_segment_seqnum], payload: pdu.message_payload != null,
   };
   const statuses = { throttle: 0x58, full: 0x14, refuse: 0x0b, system: 0x08, vendor: 0x413, temporary: 0x64 };
@@ -51,7 +54,7 @@ function treat(session, pdu) {
   } else {
     say(arrived);
     if (as === "break") session.destroy();
-    else if (as !== "silent") session.send(pdu.response({ message_id: id }));
+    else if (as !== "silent") later(delay[1], () => session.send(pdu.response({ message_id: id })));
     if (pdu.registered_delivery & 1) {
       if (as === "delivered" || as === "undelivered") report(session, pdu, id, as === "delivered" ? "DELIVRD" : "UNDELIV");
       if (as === "decimal") report(session, pdu, String(parseInt(id, 16)), "DELIVRD");
@@ -82,7 +85,7 @@ function serve(session) {
   for (const mode of ["transceiver", "transmitter", "receiver"]) {
     session.on(`bind_${mode}`, (pdu) => bound(session, mode, pdu));
   }
-  session.on("submit_sm", (pdu) => treat(session, pdu));
+  session.on("submit_sm", (pdu) => later(delay[0], () => treat(session, pdu)));
   session.on("enquire_link", (pdu) => {
     if (told.get("enquire_link") !== "silent") session.send(pdu.response());
     say({ event: "enquired" });
@@ -106,6 +109,7 @@ readline.createInterface({ input: process.stdin }).on("line", (line) => {
   const command = JSON.parse(line);
   if (command.echo) say({ event: "echo", echo: command.echo });
   if (command.tell) told.set(command.tell, command.as);
+  if (command.delay) delay = command.delay;
   if (command.drop) for (const session of sessions) session.destroy();
   if (command.deliver) {
     const fields = { ...command.deliver };

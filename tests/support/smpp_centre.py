@@ -80,6 +80,12 @@ class Centre:
         self._told.append(command)
         self._write(command)
 
+    def delay(self, before: int, after: int) -> None:
+        """Take up to so many milliseconds before a text is taken, and before it is answered, from now on."""
+        command = {"delay": [before, after]}
+        self._told.append(command)
+        self._write(command)
+
     def deliver(self, **fields: Any) -> dict[str, Any]:
         """Send a deliver_sm; octets are given as such. Returns what was answered."""
         self.send_delivery(**fields)

@@ -21,7 +21,7 @@ from bridge.carriers.smpp.receipt import Ids
 from bridge.carriers.smpp.session import Line, Lost, NotBound, Session
 from bridge.fields import Span
 from bridge.model.errors import ConfigError
-from bridge.model.message import Outcome, Verdict
+from bridge.model.message import Outcome, Priority, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +67,14 @@ STATUSES: Final[Mapping[int, Verdict]] = {
 }
 """What command_status of a submit_sm_resp says of a text. All others are *unknown*: 0xFF is, and a vendor's own may
 mean that the same text was taken before."""
+
+_PRIORITIES: Final[Mapping[Priority, int]] = {
+    # 5.2.14. In GSM 0 is no priority, and all others are one, which some centres charge for.
+    Priority.BULK: 0,
+    Priority.NORMAL: 0,
+    Priority.HIGH: 1,
+    Priority.URGENT: 2,
+}
 
 _SLOW_DOWN: Final = frozenset({0x14, 0x58})
 _SHORT_CODE: Final = 8
@@ -239,7 +247,7 @@ class Smpp:
             source=self._source(outgoing.sender),
             destination=Address(value=outgoing.number.removeprefix("+"), ton=1, npi=1),
             esm_class=piece.esm_class,
-            priority=0,
+            priority=_PRIORITIES[outgoing.priority],
             validity_period=pdu.relative_period(max(left, 60)),
             registered_delivery=int(receipt_wanted),
             data_coding=piece.data_coding,
