@@ -1,8 +1,11 @@
 """From the queue to the carriers.
 
 A *feeder* per lane claims batches under a lease and hands them to the carriers' lines; ``concurrency``
-*senders* per carrier call it, with no transaction open; a *recorder* writes outcomes, all that came together
-in one transaction. A *keeper* renews our leases and reaps those of processes that died.
+*senders* per carrier call it, with no transaction open; a recorder (:mod:`bridge.pipeline.record`) writes outcomes,
+and the upkeep (:mod:`bridge.pipeline.upkeep`) renews our leases and reaps those of processes that died.
+
+A carrier that is down, held or at its rate gets nothing, and nothing is claimed for it: its texts wait in the
+store, or take another way.
 
 What a crash leaves in ``sending`` may have reached the carrier. Where the carrier takes our own id it is
 simply sent again; elsewhere it becomes ``unknown``, for sending again could text a person twice. To keep that
@@ -13,40 +16,44 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bridge.clock import system_clock
-from bridge.model.errors import BridgeError, InternalError
-from bridge.model.message import Outcome, Outgoing, Verdict, recipient_id
+from bridge.model.errors import BridgeError
+from bridge.model.message import Outcome, Outgoing, recipient_id
 from bridge.model.moment import from_ms
-from bridge.model.state import State, gives_back
 from bridge.model.text import Encoding
-from bridge.pipeline.retry import Backoff, due
-from bridge.pipeline.upkeep import keep_leases, promote_due, sweep
-from bridge.store import events, ledger, queue
+from bridge.pipeline.claim import Table, claim_batch
+from bridge.pipeline.health import Endurance, Turn
+from bridge.pipeline.line import Lane, Line
+from bridge.pipeline.record import Recorder
+from bridge.pipeline.retry import Backoff
+from bridge.pipeline.upkeep import Upkeep
+from bridge.store import queue
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from bridge.carriers.base import Carrier
     from bridge.clock import Clock
+    from bridge.model.limits import Limit
     from bridge.pipeline.commit import Writer
+    from bridge.pipeline.record import End
     from bridge.pipeline.routing import Route, Router
     from bridge.store.engine import Connection, Store
-    from bridge.store.queue import Change, Claimed
+    from bridge.store.queue import Claimed
     from bridge.telemetry import Metrics
 
 _log = get_logger(__name__)
 
-_TROUBLE_PAUSE = 0.5
 _TURN = 10
 _LAST_WORDS = 1.0
-_SWEEP = 60.0
-_LOST = Outcome.unknown("what the carrier answered could not be written")
+_SHORTEST_NAP = 0.02
+"""Seconds. A carrier with a rate gets what has become free in such a time together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,46 +62,16 @@ class Pace:
 
     ``batch`` bounds one claim, ``poll`` finds other processes' work and texts whose time has come. Of each ten texts
     claimed, one is that which is due the longest whatever its priority, if it waited for ``patience`` or more.
+    ``trouble`` is waited before a database that failed is asked again.
     """
 
     lease: float = 30.0
     poll: float = 1.0
     batch: int = 200
     patience: float = 60.0
+    trouble: float = 0.5
     backoff: Backoff = field(default_factory=Backoff)
-
-
-class _Line:
-    """A carrier's waiting line in memory, with its senders. Holds rows that are claimed and not begun."""
-
-    def __init__(self, carrier: Carrier, batch: int) -> None:
-        self.carrier = carrier
-        self.waiting: deque[Claimed] = deque()
-        self.arrived = asyncio.Event()
-        self.busy = 0
-        # Some in hand while the next are on their way keep all senders busy; after a crash these are sent again. No
-        # more than the senders take at once: what is in hand is not overtaken by what is more urgent.
-        self.spare = min(batch, carrier.concurrency) if carrier.takes_own_id else 0
-        self.depth = carrier.concurrency + self.spare
-
-    @property
-    def room(self) -> int:
-        return self.depth - self.busy - len(self.waiting)
-
-
-class _Lane:
-    """What a feeder waits for: news of queued texts, or, when ``full``, the end of a send.
-
-    ``in_hand`` are the rows that were claimed and whose outcome is not written yet. The lane is ``unsure`` after a
-    claim whose answer was lost: it may have been committed, and nobody would send what it took.
-    """
-
-    def __init__(self) -> None:
-        self.news = asyncio.Event()
-        self.full = False
-        self.claimed = 0
-        self.in_hand: set[tuple[str, int]] = set()
-        self.unsure = False
+    endurance: Endurance = field(default_factory=Endurance)
 
 
 class Dispatcher:
@@ -110,41 +87,76 @@ class Dispatcher:
         owner: str,
         metrics: Metrics,
         pace: Pace | None = None,
+        rates: Mapping[str, Limit] | None = None,
+        asked: Collection[str] = (),
         clock: Clock = system_clock,
+        timer: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Prepare; ``owner`` names this process among all that ever share the store."""
+        """Prepare; ``owner`` names this process among all that ever share the store.
+
+        ``rates`` bound the texts that carriers get in a time, ``asked`` are those that are asked about theirs.
+        """
         self._store = store
         self._writer = writer
         self._router = router
         self._owner = owner
         self._metrics = metrics
         self._pace = pace or Pace()
-        self._clock = clock
-        self._chance = chance
-        self._lines = {name: _Line(carrier, self._pace.batch) for name, carrier in carriers.items()}
-        self._lanes = {lane: _Lane() for lane in router.lanes}
-        self._done: deque[tuple[Claimed, Outcome]] = deque()
-        self._finished = asyncio.Event()
+        self._timer = timer
+        self._lines = {
+            name: Line(carrier, batch=self._pace.batch, rate=(rates or {}).get(name), endurance=self._pace.endurance)
+            for name, carrier in carriers.items()
+        }
+        self._known = tuple(name for name, carrier in carriers.items() if carrier.takes_own_id)
+        self._lanes = {lane: Lane() for lane in router.lanes}
+        self._recorder = Recorder(
+            store=store,
+            writer=writer,
+            router=router,
+            lines=self._lines,
+            asked=asked,
+            owner=owner,
+            metrics=metrics,
+            backoff=self._pace.backoff,
+            trouble=self._pace.trouble,
+            chance=chance,
+            timer=timer,
+            written=self._let_go,
+            clock=clock,
+        )
+        self._upkeep = Upkeep(
+            store=store,
+            writer=writer,
+            router=router,
+            takes_own_id={name: carrier.takes_own_id for name, carrier in carriers.items()},
+            asked=asked,
+            owner=owner,
+            lease=self._pace.lease,
+            poll=self._pace.poll,
+            timer=timer,
+            shut=self._shut,
+            woken=self.wake,
+        )
         self._stopping = False
-        self._closing = False
         self._feeders: list[asyncio.Task[None]] = []
         self._senders: list[asyncio.Task[None]] = []
-        self._upkeep: list[asyncio.Task[None]] = []
-        self._recorder: asyncio.Task[None] | None = None
+        self._keepers: list[asyncio.Task[None]] = []
+        self._recording: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin. The tasks run in the current event loop."""
         for lane in self._router.lanes:
             self._feeders.append(asyncio.create_task(self._feed(self._router.named(lane)), name=f"feed {lane}"))
-        for line in self._lines.values():
+        for name, line in self._lines.items():
+            self._metrics.carrier_up.labels(name).set(1)
             for _ in range(line.carrier.concurrency):
-                self._senders.append(asyncio.create_task(self._send(line), name=f"send {line.carrier.name}"))
-        self._upkeep = [
-            asyncio.create_task(self._keep(), name="keep leases"),
-            asyncio.create_task(self._call(), name="queue what is due"),
+                self._senders.append(asyncio.create_task(self._send(line), name=f"send {name}"))
+        self._keepers = [
+            asyncio.create_task(self._upkeep.keep(), name="keep leases"),
+            asyncio.create_task(self._upkeep.call(), name="queue what is due"),
         ]
-        self._recorder = asyncio.create_task(self._record(), name="record outcomes")
+        self._recording = asyncio.create_task(self._recorder.run(), name="record outcomes")
 
     def wake(self) -> None:
         """Say that new texts are queued. Call it in the event loop."""
@@ -156,7 +168,7 @@ class Dispatcher:
         """A task that ended although nothing stopped it, or None."""
         if self._stopping:
             return None
-        tasks = (*self._feeders, *self._senders, *self._upkeep, self._recorder)
+        tasks = (*self._feeders, *self._senders, *self._keepers, self._recording)
         return next((task for task in tasks if task is not None and task.done()), None)
 
     async def stop(self, *, grace: float) -> None:
@@ -166,76 +178,103 @@ class Dispatcher:
         seconds more is left to its leases.
         """
         self._stopping = True
-        if self._recorder is None:
+        if self._recording is None:
             return  # never started
-        for task in self._upkeep:
+        for task in self._keepers:
             task.cancel()
         self.wake()  # a feeder ends by itself: cancelled in the middle of a claim, it would forget the rows
         loop = asyncio.get_running_loop()
         until = loop.time() + grace
-        await _end([*self._upkeep, *self._feeders], seconds=grace)
+        await _end([*self._keepers, *self._feeders], seconds=grace)
         waiting = [row for line in self._lines.values() for row in line.waiting]
         for line in self._lines.values():
             line.waiting.clear()
             line.arrived.set()
         await _end(self._senders, seconds=max(0.0, until - loop.time()))
-        self._closing = True
-        self._finished.set()
-        await _end([self._recorder], seconds=_LAST_WORDS)
-        if waiting:
-            await self._give_back([(row.message_id, row.position) for row in waiting])
+        self._recorder.close()
+        await _end([self._recording], seconds=_LAST_WORDS)
+        unsure = {name: frozenset(lane.in_hand) for name, lane in self._lanes.items() if lane.unsure}
+        if waiting or unsure:
+            await self._give_back([(row.message_id, row.position) for row in waiting], unsure)
 
-    async def _give_back(self, keys: list[tuple[str, int]]) -> None:
+    async def _give_back(self, keys: list[tuple[str, int]], unsure: Mapping[str, Collection[tuple[str, int]]]) -> None:
+        """Release rows, and in lanes that are ``unsure`` all but those in hand, of which the end is not written."""
+        release = partial(_release, store=self._store, owner=self._owner, keys=keys, unsure=unsure)
         try:
             async with asyncio.timeout(_LAST_WORDS):
-                await self._writer.run(partial(_release, store=self._store, owner=self._owner, keys=keys))
+                await self._writer.run(release)
         except (BridgeError, TimeoutError):
             _log.warning("texts in hand are left to their leases", count=len(keys))
 
     async def _feed(self, route: Route) -> None:
         lane = self._lanes[route.name]
-        lines = [self._lines[name] for name in route.carriers]
+        lines = {name: self._lines[name] for name in route.carriers}
         while not self._stopping:
             lane.news.clear()
-            free = [line for line in lines if line.room > 0]
+            now = self._timer()
+            table = Table(
+                route=route, known=self._known, offers={name: line.offer(now) for name, line in self._lines.items()}
+            )
+            free = [(line, table.offers[name].room) for name, line in lines.items() if table.offers[name].room]
             # While texts wait in hand a claim can wait too, until it brings many; senders without work cannot.
-            lane.full = all(line.waiting and line.room < line.spare // 2 for line in free)
-            if lane.full:
-                await _wait(lane.news, self._pace.poll)
+            lane.full = all(line.waiting and room < line.spare // 2 for line, room in free)
+            if lane.full and not lane.unsure:
+                await _wait(lane.news, self._nap(lines.values(), now))
                 continue
-            room = min(self._pace.batch, free[0].room)
-            try:
-                rows = await self._writer.run(
-                    partial(
-                        claim_batch,
-                        store=self._store,
-                        route=route,
-                        known=[name for name, line in self._lines.items() if line.carrier.takes_own_id],
-                        limit=room,
-                        owner=self._owner,
-                        lease=self._pace.lease,
-                        oldest=(lane.claimed + room) // _TURN - lane.claimed // _TURN,
-                        patience=self._pace.patience,
-                        only=None if len(free) == len(lines) else _open_to(route, [one.carrier.name for one in free]),
-                        held=frozenset(lane.in_hand) if lane.unsure else None,
-                    )
-                )
-            except BridgeError as error:
-                _log.warning("claim failed", lane=route.name, code=error.code)
-                lane.unsure = True
-                await asyncio.sleep(_TROUBLE_PAUSE)
+            limit = min(self._pace.batch, table.limit())
+            rows = await self._claim(lane, table, limit)
+            if rows is None:
+                await asyncio.sleep(self._pace.trouble)
                 continue
-            lane.unsure = False
-            lane.claimed += len(rows)
-            for row in rows:
-                lane.in_hand.add((row.message_id, row.position))
-                line = self._lines[row.carrier or route.carriers[0]]
-                line.waiting.append(row)
-                line.arrived.set()
-            if len(rows) < room and not self._stopping:
-                await _wait(lane.news, self._pace.poll)
+            self._hand_out(lane, rows, now=self._timer())
+            # Where a line was filled before the claim was, other texts may be behind those that it had no place for.
+            filled = any(not line.offer(now).room for line, _ in free)
+            if len(rows) < limit and not filled and not self._stopping:
+                await _wait(lane.news, self._nap(lines.values(), now))
 
-    async def _send(self, line: _Line) -> None:
+    async def _claim(self, lane: Lane, table: Table, limit: int) -> list[Claimed] | None:
+        """Claim up to ``limit`` rows; None where the store failed. Meanwhile other lanes leave the room alone."""
+        held = frozenset(lane.in_hand) if lane.unsure else None
+        lane.unsure = False
+        for name in table.route.carriers:
+            self._lines[name].promised += table.offers[name].room
+        try:
+            rows = await self._writer.run(
+                partial(
+                    claim_batch,
+                    store=self._store,
+                    table=table,
+                    limit=limit,
+                    owner=self._owner,
+                    lease=self._pace.lease,
+                    oldest=(lane.claimed + limit) // _TURN - lane.claimed // _TURN,
+                    patience=self._pace.patience,
+                    held=held,
+                )
+            )
+        except BridgeError as error:
+            _log.warning("claim failed", lane=table.route.name, code=error.code)
+            lane.unsure = True
+            return None
+        finally:
+            for name in table.route.carriers:
+                self._lines[name].promised -= table.offers[name].room
+            lane.claims += 1
+            self._freed()
+        lane.claimed += len(rows)
+        return rows
+
+    def _hand_out(self, lane: Lane, rows: Sequence[Claimed], *, now: float) -> None:
+        for row in rows:
+            line = self._lines[row.carrier or ""]
+            if not line.health.allowed(now):
+                lane.forget(row)  # it went down meanwhile
+                continue
+            lane.in_hand.add((row.message_id, row.position))
+            line.waiting.append(row)
+            line.arrived.set()
+
+    async def _send(self, line: Line) -> None:
         carrier = line.carrier
         while True:
             while not line.waiting:
@@ -244,278 +283,84 @@ class Dispatcher:
                 line.arrived.clear()
                 await line.arrived.wait()
             row = line.waiting.popleft()
-            line.busy += 1
+            name = recipient_id(row.message_id, row.position)
+            line.begin(name, self._timer())
             outcome = Outcome.unknown("the bridge stopped before the answer")
             try:
-                outcome = await carrier.send(_outgoing(row))
+                outcome = await carrier.send(_outgoing(row, name))
+                if not isinstance(outcome, Outcome):
+                    raise TypeError("no outcome")  # noqa: TRY301 - what follows holds for it
             except Exception:  # noqa: BLE001 - one text that breaks a carrier's code stops no other
-                _log.exception("carrier failed", carrier=carrier.name, id=recipient_id(row.message_id, row.position))
+                _log.exception("carrier failed", carrier=carrier.name, id=name)
                 outcome = Outcome.unknown("the carrier's code failed")
             finally:
                 line.busy -= 1
-                self._done.append((row, outcome))
-                self._finished.set()
-                for lane in self._lanes.values():  # any lane may send by this carrier
-                    if lane.full:
-                        lane.news.set()
+                self._recorder.put(row, outcome)
+                if not self._stopping:
+                    self._heed(line, name, outcome)
+                    self._freed()
 
-    async def _record(self) -> None:
-        while self._done or not self._closing:
-            await self._finished.wait()
-            self._finished.clear()
-            batch = list(self._done)
-            self._done.clear()
-            while batch := await self._unrecorded(batch):  # noqa: ASYNC110 - no event tells when a database is back
-                # The carrier has these texts; what it said must not be lost while the database is away.
-                await asyncio.sleep(_TROUBLE_PAUSE)
+    def _heed(self, line: Line, name: str, outcome: Outcome) -> None:
+        """Learn from the end of a send how the carrier is; say so where that changed."""
+        now = self._timer()
+        carrier = line.carrier.name
+        match line.health.note(name, outcome, now):
+            case Turn.DOWN:
+                self._metrics.carrier_up.labels(carrier).set(0)
+                _log.error("carrier down", carrier=carrier, reason=outcome.reason)
+            case Turn.UP:
+                self._metrics.carrier_up.labels(carrier).set(1)
+                _log.info("carrier up", carrier=carrier)
+                self.wake()
+        if line.waiting and not line.health.allowed(now):
+            for row in line.waiting:
+                self._lanes[row.lane].forget(row)
+            line.waiting.clear()
 
-    async def _unrecorded(self, batch: list[tuple[Claimed, Outcome]]) -> list[tuple[Claimed, Outcome]]:
-        """Write outcomes. Returns those that the database cannot take now; one that breaks a write is dropped."""
-        if not batch:
-            return []
-        try:
-            await self._writer.run(partial(self._write, batch=batch))
-        except InternalError:
-            if len(batch) > 1:
-                return [left for one in batch for left in await self._unrecorded([one])]
-            row, outcome = batch[0]
-            _log.exception("outcome lost", id=recipient_id(row.message_id, row.position))
-            # It must not stay under a lease that we renew for ever.
-            if outcome is not _LOST:
-                return await self._unrecorded([(row, _LOST)])
-            self._let_go(batch)
-            return []
-        except BridgeError as error:
-            _log.warning("outcomes wait for the store", count=len(batch), code=error.code)
-            return batch
-        self._count(batch)
-        self._let_go(batch)
-        return []
+    def _freed(self) -> None:
+        """Wake the lanes that wait for room, the one that has claimed least first: any may use any carrier."""
+        for lane in sorted((lane for lane in self._lanes.values() if lane.full), key=lambda lane: lane.claims):
+            lane.news.set()
 
-    def _let_go(self, batch: list[tuple[Claimed, Outcome]]) -> None:
+    def _let_go(self, batch: Sequence[End]) -> None:
         for row, _ in batch:
             self._lanes[row.lane].in_hand.discard((row.message_id, row.position))
 
-    def _write(self, connection: Connection, batch: list[tuple[Claimed, Outcome]]) -> None:
-        now = self._store.now(connection)
-        ended = [(row, self._change(row, outcome, now)) for row, outcome in batch]
-        conclude(connection, ended, owner=self._owner, now=now)
+    def _nap(self, lines: Iterable[Line], now: float) -> float:
+        """Return the seconds until a lane looks again by itself: other processes' work, a rest or a wait that ends."""
+        waits = [wait for line in lines if (wait := line.until(now)) is not None]
+        return min([self._pace.poll, *(max(wait, _SHORTEST_NAP) for wait in waits)])
 
-    def _change(self, row: Claimed, outcome: Outcome, now: int) -> Change:
-        line = self._lines.get(row.carrier or "")
-        return settle(
-            outcome,
-            row=row,
-            route=self._router.named(row.lane),
-            takes_own_id=line is not None and line.carrier.takes_own_id,
-            backoff=self._pace.backoff,
-            chance=self._chance(),
-            now=now,
-        )
-
-    def _count(self, batch: list[tuple[Claimed, Outcome]]) -> None:
-        now = self._clock().timestamp()
-        for row, outcome in batch:
-            self._metrics.outcomes.labels(row.carrier, outcome.verdict).inc()
-            if outcome.verdict is Verdict.ACCEPTED:
-                self._metrics.latency_seconds.labels(row.carrier).observe(max(0.0, now - row.created_at / 1000))
-            else:
-                _log.info(
-                    "not sent",
-                    id=recipient_id(row.message_id, row.position),
-                    carrier=row.carrier,
-                    outcome=outcome.verdict,
-                    reason=outcome.reason,
-                )
-
-    async def _keep(self) -> None:
-        """Renew our leases long before they end, take over those that ran out, empty lanes that are gone."""
-        known = {name: line.carrier.takes_own_id for name, line in self._lines.items()}
-        upkeep = partial(
-            keep_leases,
-            store=self._store,
-            router=self._router,
-            takes_own_id=known,
-            owner=self._owner,
-            lease=self._pace.lease,
-        )
-        while True:
-            try:
-                if await self._writer.run(upkeep):
-                    self.wake()
-            except BridgeError as error:
-                _log.warning("leases not renewed", code=error.code)
-            await asyncio.sleep(self._pace.lease / 4)
-
-    async def _call(self) -> None:
-        """Queue scheduled texts whose time has come, and sweep away counts of windows that are over."""
-        swept = self._clock()
-        while True:
-            await asyncio.sleep(self._pace.poll)
-            try:
-                if await self._writer.run(partial(promote_due, store=self._store)):
-                    self.wake()
-                if (self._clock() - swept).total_seconds() >= _SWEEP:
-                    swept = self._clock()
-                    await self._writer.run(partial(sweep, store=self._store))
-            except BridgeError as error:
-                _log.warning("scheduled texts wait for the store", code=error.code)
+    def _shut(self) -> list[str]:
+        """Return the lanes whose carriers all rest, so that nobody looks at their texts."""
+        now = self._timer()
+        return [
+            route.name
+            for route in self._router.routes
+            if all(self._lines[name].health.rests(now) for name in route.carriers)
+        ]
 
 
-def claim_batch(
+def _release(
     connection: Connection,
     *,
     store: Store,
-    route: Route,
-    known: Collection[str],
-    limit: int,
     owner: str,
-    lease: float,
-    oldest: int = 0,
-    patience: float = 0.0,
-    only: Collection[str | None] | None = None,
-    held: Collection[tuple[str, int]] | None = None,
-) -> list[Claimed]:
-    """Claim rows of a route's lane for ``lease`` seconds, and settle those for which no carrier may be asked.
-
-    Past its lifetime a text expires; if a carrier may have it already, or that carrier is not among the
-    ``known``, which take our own id, nobody can say where it is: it becomes unknown. ``only`` is that of
-    :func:`bridge.store.queue.claim`. With ``held``, what else the owner claimed in the lane is given back first.
-    """
-    now = store.now(connection)
-    if held is not None:
-        lost = [key for key in queue.forgotten(connection, lane=route.name, owner=owner) if key not in held]
-        queue.release(connection, owner=owner, keys=lost, now=now)
-    rows = queue.claim(
-        connection,
-        lane=route.name,
-        limit=limit,
-        owner=owner,
-        now=now,
-        until=now + int(lease * 1000),
-        carrier=lambda named, in_doubt: _choose(route, known, named, in_doubt=in_doubt),
-        oldest=oldest,
-        patience=int(patience * 1000),
-        only=only,
-    )
-    settled = {(row.message_id, row.position): change for row in rows if (change := _unsendable(row, now))}
-    if not settled:
-        return rows
-    queue.record(connection, list(settled.values()), owner=owner, now=now)
-    gone = [row for row in rows if (row.message_id, row.position) in settled]
-    _note(connection, [(row, settled[row.message_id, row.position]) for row in gone], now=now)
-    return [row for row in rows if (row.message_id, row.position) not in settled]
+    keys: list[tuple[str, int]],
+    unsure: Mapping[str, Collection[tuple[str, int]]],
+) -> int:
+    lost = [
+        key
+        for lane, held in unsure.items()
+        for key in queue.forgotten(connection, lane=lane, owner=owner)
+        if key not in held
+    ]
+    return queue.release(connection, owner=owner, keys=[*keys, *lost], now=store.now(connection))
 
 
-def conclude(
-    connection: Connection, ended: Sequence[tuple[Claimed, Change]], *, owner: str, now: int
-) -> set[tuple[str, int]]:
-    """Write how sends ended, with what follows for events and credit. Returns the rows that this changed."""
-    # Accounts before recipients, as everybody locks them: then nobody waits in a circle.
-    refunds = {row.account_id for row, change in ended if gives_back(State.SENDING, change.state)}
-    if refunds:
-        ledger.lock(connection, refunds)
-    changes = {(row.message_id, row.position): change for row, change in ended}
-    changed = queue.record(connection, list(changes.values()), owner=owner, now=now)
-    moved = {
-        key: (row, changes[key])
-        for row, _ in ended
-        if (key := (row.message_id, row.position)) in changed and changes[key].state is not State.QUEUED
-    }
-    _note(connection, list(moved.values()), now=now)
-    return changed
-
-
-def settle(
-    outcome: Outcome,
-    *,
-    row: Claimed,
-    route: Route,
-    takes_own_id: bool,
-    backoff: Backoff,
-    chance: float,
-    now: int,
-) -> Change:
-    """Return what an outcome makes of a row. Pure.
-
-    A deferred text goes to the route's next carrier at once; after the last one it waits. A lost answer is
-    asked for again where the carrier takes our id. From then on the text is in doubt: it stays with that
-    carrier.
-    """
-    state, due_at, carrier, in_doubt = State.QUEUED, now, row.carrier, row.in_doubt
-    wait = backoff.wait(route.rounds(row.attempt), chance, outcome.retry_after)
-    later = due(now=now, wait=wait, expires_at=row.expires_at)
-    match outcome.verdict:
-        case Verdict.ACCEPTED:
-            state = State.SENT
-        case Verdict.REFUSED:
-            state = State.REFUSED
-        case Verdict.DEFERRED if row.in_doubt:
-            due_at = later
-        case Verdict.DEFERRED:
-            asked = row.carrier or ""
-            due_at = later if route.is_last(asked) else now
-            carrier = route.next_after(asked)
-        case Verdict.UNKNOWN if takes_own_id:
-            due_at, in_doubt = later, True
-        case Verdict.UNKNOWN:
-            state = State.UNKNOWN
-    return queue.Change(
-        message_id=row.message_id,
-        position=row.position,
-        state=state,
-        attempt=row.attempt,
-        due_at=due_at if state is State.QUEUED else None,
-        carrier=carrier,
-        in_doubt=in_doubt,
-        carrier_id=outcome.carrier_id,
-        reason=outcome.reason or None,
-        raw=outcome.raw or None,
-    )
-
-
-def _open_to(route: Route, free: Sequence[str]) -> list[str | None]:
-    """Return the carriers that rows may name to be claimed: those with room, and none yet where the first has room."""
-    return [*free, None] if route.carriers[0] in free else list(free)
-
-
-def _choose(route: Route, known: Collection[str], named: str | None, *, in_doubt: bool) -> str | None:
-    if in_doubt:
-        return named if named in known else None
-    return named if named in route.carriers else route.carriers[0]
-
-
-def _unsendable(row: Claimed, now: int) -> Change | None:
-    if row.in_doubt and (row.carrier is None or row.expires_at <= now):
-        state, reason = State.UNKNOWN, "a carrier may have it, and did not answer"
-    elif row.expires_at <= now:
-        state, reason = State.EXPIRED, "not sent within its lifetime"
-    else:
-        return None
-    return queue.Change(
-        message_id=row.message_id, position=row.position, state=state, attempt=row.attempt, reason=reason
-    )
-
-
-def _note(connection: Connection, moved: Sequence[tuple[Claimed, Change]], *, now: int) -> None:
-    """Write the events of moves, and give back the prices of texts that surely were not sent."""
-    events.add(connection, [_event(row, change) for row, change in moved], now=now)
-    unsent = [row for row, change in moved if gives_back(State.SENDING, change.state) and not row.maybe_sent]
-    ledger.refund(connection, [(row.account_id, row.message_id, row.position, row.price) for row in unsent], now=now)
-
-
-def _event(row: Claimed, change: Change) -> events.NewEvent:
-    data = {"carrier": row.carrier, "attempt": row.attempt, "reason": change.reason or ""}
-    return row.account_id, change.state, row.message_id, row.position, data
-
-
-def _release(connection: Connection, *, store: Store, owner: str, keys: list[tuple[str, int]]) -> int:
-    return queue.release(connection, owner=owner, keys=keys, now=store.now(connection))
-
-
-def _outgoing(row: Claimed) -> Outgoing:
+def _outgoing(row: Claimed, name: str) -> Outgoing:
     return Outgoing(
-        id=recipient_id(row.message_id, row.position),
+        id=name,
         message_id=row.message_id,
         number=row.number,
         text=row.text,
@@ -524,6 +369,7 @@ def _outgoing(row: Claimed) -> Outgoing:
         parts=row.parts,
         attempt=row.attempt,
         expires_at=from_ms(row.expires_at),
+        priority=row.priority,
     )
 
 

@@ -1,4 +1,4 @@
-"""When a text that surely was not sent is tried again. Pure."""
+"""When a text that surely was not sent is tried again, and when a carrier is asked about one that was. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _MAX_DOUBLINGS = 20
+_FIRST_ASK = timedelta(seconds=30)
+_LONGEST_ASK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,3 +37,14 @@ def due(*, now: int, wait: timedelta, expires_at: int) -> int:
     Never past the end of the lifetime, where the text expires on time.
     """
     return min(now + int(wait.total_seconds() * 1000), expires_at)
+
+
+def ask_after(asked: int) -> timedelta:
+    """Return how long to wait before a carrier is asked what became of a text, after ``asked`` times in vain."""
+    doublings: int = 2 ** min(asked, _MAX_DOUBLINGS)
+    return min(_FIRST_ASK * doublings, _LONGEST_ASK)
+
+
+def first_ask(now: int) -> int:
+    """Return when a carrier is first asked what became of a text that it got now, in milliseconds."""
+    return now + int(_FIRST_ASK.total_seconds() * 1000)

@@ -10,20 +10,21 @@ took over.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import TextClause, func, or_, select, text, tuple_, update
+from sqlalchemy import TextClause, and_, not_, or_, select, text, tuple_, update
 
-from bridge.model.message import Priority
+from bridge.model.message import Priority, recipient_id
 from bridge.model.state import State
 from bridge.store import batch
 from bridge.store.tables import messages, recipients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,7 @@ class Claimed:
     price: int
     created_at: int
     expires_at: int
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +58,8 @@ class Change:
     """A move of one recipient. Fields left at None keep what the row has, but for the lease, which ends.
 
     ``attempt`` says of which try this is the end: a row that went on to another one is left alone. So what is written
-    twice, or comes too late, never ends a send that is under way.
+    twice, or comes too late, never ends a send that is under way. ``ask_at`` is when the carrier is first asked what
+    became of it; None: never.
     """
 
     message_id: str
@@ -69,11 +72,34 @@ class Change:
     carrier_id: str | None = None
     reason: str | None = None
     raw: str | None = None
+    ask_at: int | None = None
+
+
+class Leave(Enum):
+    """Says of a row that it stays where it is."""
+
+    LEAVE = "leave"
+
+
+LEAVE: Final = Leave.LEAVE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Barred:
+    """Rows that a claim does not look at, for their carrier takes nothing now.
+
+    Those that name one of ``full``; those in doubt that name one of ``resting``; and those that name none, where
+    ``fresh``.
+    """
+
+    full: frozenset[str] = frozenset()
+    resting: frozenset[str] = frozenset()
+    fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stale:
-    """A row whose lease ran out, or that waits in a lane which no longer exists."""
+    """A row whose lease ran out."""
 
     message_id: str
     position: int
@@ -89,40 +115,48 @@ def claim(
     owner: str,
     now: int,
     until: int,
-    carrier: Callable[[str | None, bool], str | None],
+    carrier: Callable[[str, str | None, bool], str | Leave | None],
     oldest: int = 0,
     patience: int = 0,
-    only: Collection[str | None] | None = None,
+    barred: Barred | None = None,
+    stale: bool = False,
 ) -> list[Claimed]:
     """Take up to ``limit`` eligible rows of a lane, the highest priority first, then the longest due.
 
     Up to ``oldest`` of them are those that are due the longest whatever their priority, if that is ``patience``
     milliseconds or more: so a queue that is never first still moves.
 
-    ``only`` leaves rows that name another carrier, or None for those that name none yet, where they are.
-    ``carrier`` names the carrier to ask, given the one the row names and whether it is in doubt. Rows past
-    their lifetime are taken too: the caller expires them. No two callers get the same row: SQLite has one
-    writer, PostgreSQL skips rows that another has locked.
+    ``barred`` rows are not looked at, with ``stale`` only those that are past their lifetime. ``carrier`` names the
+    carrier to ask, given the recipient's id, the carrier that the row names and whether it is in doubt; what it says
+    to :data:`LEAVE` stays queued. Rows past their lifetime are taken too: the caller expires them. No two callers get
+    the same row: SQLite has one writer, PostgreSQL skips rows that another has locked.
     """
     taken: dict[tuple[str, int], Row[Any]] = {}
+    conditions = () if barred is None else tuple(_outside(barred))
+    if stale:
+        conditions = (*conditions, recipients.c.expires_at <= now)
     if oldest:
         starved = [
             row
             for priority in Priority
-            for row in connection.execute(_eligible(lane, priority, only, before=now - patience, limit=oldest))
+            for row in connection.execute(_eligible(lane, priority, conditions, before=now - patience, limit=oldest))
         ]
         for row in sorted(starved, key=lambda row: row.due_at)[:oldest]:
             taken[row.message_id, row.position] = row
     for priority in sorted(Priority, reverse=True):
         if len(taken) >= limit:
             break
-        for row in connection.execute(_eligible(lane, priority, only, before=now, limit=limit)):
+        for row in connection.execute(_eligible(lane, priority, conditions, before=now, limit=limit)):
             if len(taken) < limit:
                 taken.setdefault((row.message_id, row.position), row)
-    if not taken:
+    named = {
+        key: chosen
+        for key, row in taken.items()
+        if (chosen := carrier(recipient_id(*key), row.carrier, row.in_doubt)) is not LEAVE
+    }
+    if not named:
         return []
-    rows = [(*key, carrier(row.carrier, row.in_doubt)) for key, row in taken.items()]
-    named = {(message_id, position): chosen for message_id, position, chosen in rows}
+    rows = [(*key, chosen) for key, chosen in named.items()]
     found = connection.execute(
         _claim(connection.dialect.name),
         {"rows": batch.pack(rows), "owner": owner, "until": until, "now": now},
@@ -137,7 +171,7 @@ def claim(
                 messages.c.encoding,
                 messages.c.sender,
                 messages.c.created_at,
-            ).where(messages.c.id.in_(list({message_id for message_id, _ in taken})))
+            ).where(messages.c.id.in_(list({message_id for message_id, _ in named})))
         )
     }
     by_key = {(row.message_id, row.position): row for row in found}
@@ -163,13 +197,20 @@ def claim(
                 price=row.price,
                 created_at=message.created_at,
                 expires_at=row.expires_at,
+                priority=Priority(row.priority),
             )
         )
     return claimed
 
 
 def _eligible(
-    lane: str, priority: Priority, only: Collection[str | None] | None, *, before: int, limit: int
+    lane: str,
+    priority: Priority,
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    before: int,
+    limit: int,
+    lock: bool = True,
 ) -> Select[Any]:
     query = (
         select(
@@ -184,15 +225,32 @@ def _eligible(
             recipients.c.lane == lane,
             recipients.c.priority == int(priority),
             recipients.c.due_at <= before,
+            *conditions,
         )
         .order_by(recipients.c.due_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
     )
-    if only is None:
-        return query
-    named = recipients.c.carrier.in_([name for name in only if name is not None])
-    return query.where(or_(named, recipients.c.carrier.is_(None)) if None in only else named)
+    return query.with_for_update(skip_locked=True) if lock else query
+
+
+def _outside(barred: Barred) -> Iterator[ColumnElement[bool]]:
+    column = recipients.c.carrier
+    if barred.fresh:
+        yield column.is_not(None)
+    if barred.full:
+        yield or_(column.is_(None), column.not_in(sorted(barred.full)))
+    if barred.resting:
+        yield or_(column.is_(None), not_(and_(recipients.c.in_doubt, column.in_(sorted(barred.resting)))))
+
+
+def is_stale(connection: Connection, *, lane: str, now: int) -> bool:
+    """Whether a lane holds queued rows that are past their lifetime. Looks at all of them when it holds none."""
+    stale = (recipients.c.expires_at <= now,)
+    return any(
+        # What is past its lifetime is past the time at which it was due.
+        connection.execute(_eligible(lane, priority, stale, before=now, limit=1, lock=False)).first() is not None
+        for priority in Priority
+    )
 
 
 def forgotten(connection: Connection, *, lane: str, owner: str) -> list[tuple[str, int]]:
@@ -274,6 +332,7 @@ def record(connection: Connection, changes: Sequence[Change], *, owner: str | No
             printable(change.reason),
             printable(change.raw),
             change.attempt,
+            change.ask_at,
         )
         for change in changes
     ]
@@ -284,52 +343,17 @@ def record(connection: Connection, changes: Sequence[Change], *, owner: str | No
     return {(row.message_id, row.position) for row in connection.execute(statement, parameters)}
 
 
-def strays(connection: Connection, *, lanes: Collection[str], limit: int) -> list[tuple[str, int, str]]:
-    """Return queued rows in lanes other than those given, as (message, position, number)."""
-    found: list[tuple[str, int, str]] = []
-    for lane in _lanes(connection):
-        if lane not in lanes and len(found) < limit:
-            rows = connection.execute(
-                select(recipients.c.message_id, recipients.c.position, recipients.c.number)
-                .where(recipients.c.state == text("'queued'"), recipients.c.lane == lane)
-                .limit(limit - len(found))
-            )
-            found.extend((row.message_id, row.position, row.number) for row in rows)
-    return found
+def name(connection: Connection, changes: Sequence[Change]) -> None:
+    """Keep the carrier's ids of texts that a report settled before the answer of their send came.
 
-
-def _lanes(connection: Connection) -> Iterator[str]:
-    """Yield the lanes that have queued rows: one look into the queue's index for each, not one for each row."""
-    lane: str | None = ""
-    while lane is not None:
-        after = recipients.c.lane > lane
-        lane = connection.scalar(
-            select(recipients.c.lane)
-            .where(recipients.c.state == text("'queued'"), after)
-            .order_by(recipients.c.lane)
-            .limit(1)
-        )
-        if lane is not None:
-            yield lane
-
-
-def move_lane(connection: Connection, rows: Sequence[tuple[str, int, str]]) -> None:
-    """Move rows, given as (message, position, lane), to other lanes."""
-    connection.execute(_move_lane(connection.dialect.name), {"rows": batch.pack(rows)})
-
-
-def next_due(connection: Connection, *, lane: str) -> int | None:
-    """Return when the next row of a lane becomes (or became) eligible, or None when the lane is empty."""
-    soonest = [
-        select(func.min(recipients.c.due_at).label("due")).where(
-            recipients.c.state == text("'queued'"),
-            recipients.c.lane == lane,
-            recipients.c.priority == int(priority),
-        )
-        for priority in Priority
+    Only where the row has none yet, is with that carrier, and is still in that try.
+    """
+    rows = [
+        (change.message_id, change.position, change.carrier, printable(change.carrier_id), change.attempt)
+        for change in changes
     ]
-    found = [connection.execute(query).scalar() for query in soonest]
-    return min((due for due in found if due is not None), default=None)
+    if rows:
+        connection.execute(_name(connection.dialect.name), {"rows": batch.pack(rows)})
 
 
 def printable(foreign: str | None) -> str | None:
@@ -350,7 +374,7 @@ def _claim(dialect: str) -> TextClause:
         " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
         " RETURNING recipients.message_id, recipients.position, recipients.number, recipients.parts,"
         " recipients.attempts, recipients.in_doubt, recipients.expires_at, recipients.text, recipients.encoding,"
-        " recipients.price, recipients.maybe_sent"
+        " recipients.price, recipients.maybe_sent, recipients.priority"
     )
 
 
@@ -378,6 +402,7 @@ def _record(dialect: str, *, owned: bool) -> TextClause:
         "reason",
         "raw",
         "attempts",
+        "ask_at",
     )
     ours = " AND ((recipients.state = 'sending' AND recipients.lease_owner = :owner) OR recipients.state = 'unknown')"
     return text(
@@ -387,7 +412,7 @@ def _record(dialect: str, *, owned: bool) -> TextClause:
         " maybe_sent = recipients.maybe_sent OR batch.state = 'unknown',"
         " carrier_id = COALESCE(batch.carrier_id, recipients.carrier_id),"
         " reason = COALESCE(batch.reason, recipients.reason), raw = COALESCE(batch.raw, recipients.raw),"
-        " lease_owner = NULL, lease_until = NULL, updated_at = :now"
+        " ask_at = batch.ask_at, asked = 0, lease_owner = NULL, lease_until = NULL, updated_at = :now"
         f" FROM {batch.source(dialect, [recipients.c[name] for name in names])}"
         " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
         " AND recipients.attempts = COALESCE(batch.attempts, recipients.attempts)"
@@ -397,11 +422,12 @@ def _record(dialect: str, *, owned: bool) -> TextClause:
 
 
 @lru_cache(maxsize=2)
-def _move_lane(dialect: str) -> TextClause:
-    names = ("message_id", "position", "lane")
+def _name(dialect: str) -> TextClause:
+    names = ("message_id", "position", "carrier", "carrier_id", "attempts")
     return text(
-        "UPDATE recipients SET lane = batch.lane"  # noqa: S608
+        "UPDATE recipients SET carrier_id = batch.carrier_id"  # noqa: S608
         f" FROM {batch.source(dialect, [recipients.c[name] for name in names])}"
         " WHERE recipients.message_id = batch.message_id AND recipients.position = batch.position"
-        " AND recipients.state = 'queued'"
+        " AND recipients.attempts = batch.attempts AND recipients.carrier = batch.carrier"
+        " AND recipients.carrier_id IS NULL AND recipients.state IN ('sent', 'delivered', 'undelivered', 'expired')"
     )

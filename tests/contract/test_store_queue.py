@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select, text, update
+from sqlalchemy import Engine, Text, cast, event, select, text, update
 
-from bridge.model.message import Priority
+from bridge.model.message import Priority, Report
 from bridge.model.state import State
-from bridge.store import queue, submissions
+from bridge.store import asks, early, lanes, queue, reports, submissions
 from bridge.store.engine import Store
+from bridge.store.lanes import Stray
 from bridge.store.queue import Change, Claimed
 from bridge.store.tables import recipients
 from tests.support import texts
-from tests.support.clock import HandClock
+from tests.support.clock import START, HandClock
 from tests.support.nodes import run_together
 
 LEASE = 30_000
@@ -49,7 +50,7 @@ class Clerk:
         *,
         owner: str = "me",
         lane: str = "1",
-        carrier: Callable[[str | None, bool], str | None] = lambda named, _: named or "a",
+        carrier: Callable[[str, str | None, bool], str | None] = lambda _name, named, _in_doubt: named or "a",
     ) -> list[Claimed]:
         with self.store.write() as connection:
             now = self.store.now(connection)
@@ -83,7 +84,9 @@ class Clerk:
 
 def test_a_claim_gives_all_that_a_carrier_needs(clerk: Clerk) -> None:
     """The claimed row holds the text, and its place in the store says who has it until when."""
-    message = clerk.put(text="שלום", sender="Acme", price=750, addressed=[(texts.number(1), "k")])
+    message = clerk.put(
+        text="שלום", sender="Acme", price=750, priority=Priority.HIGH, addressed=[(texts.number(1), "k")]
+    )
     created = clerk.clock.ms
     clerk.clock.advance(ms=5)
     (claimed,) = clerk.claim(owner="me")
@@ -103,6 +106,7 @@ def test_a_claim_gives_all_that_a_carrier_needs(clerk: Clerk) -> None:
         price=750,
         created_at=created,
         expires_at=created + 86_400_000,
+        priority=Priority.HIGH,
     )
     row = clerk.row(message)
     assert (row.state, row.lease_owner, row.lease_until, row.attempts) == ("sending", "me", clerk.clock.ms + LEASE, 1)
@@ -169,16 +173,16 @@ def test_recipients_of_one_message_are_claimed_each(clerk: Clerk) -> None:
 
 
 def test_the_carrier_is_chosen_from_what_the_row_knows(clerk: Clerk) -> None:
-    """The choice is asked with the row's carrier and doubt; no choice keeps the carrier that the row names."""
+    """The choice is asked with our id, the row's carrier and doubt; no choice keeps the carrier that the row names."""
     message = clerk.put()
     clerk.alter(message, carrier="b", in_doubt=True)
-    asked: list[tuple[str | None, bool]] = []
+    asked: list[tuple[str, str | None, bool]] = []
 
     def nobody(*known: Any) -> None:
         asked.append(known)
 
     (claimed,) = clerk.claim(carrier=nobody)
-    assert asked == [("b", True)]
+    assert asked == [(f"{message}-1", "b", True)]
     assert (claimed.carrier, claimed.in_doubt) == (None, True)
     assert clerk.row(message).carrier == "b"
 
@@ -215,7 +219,7 @@ while True:
     with store.write() as connection:
         now = store.now(connection)
         rows = queue.claim(connection, lane="1", limit=7, owner=sys.argv[2], now=now, until=now + 30_000,
-                           carrier=lambda named, in_doubt: "a")
+                           carrier=lambda name, named, in_doubt: "a")
     if not rows:
         break
     got += [row.message_id for row in rows]
@@ -424,27 +428,24 @@ def test_nothing_to_record(clerk: Clerk) -> None:
 
 def test_strays_are_found_and_moved(clerk: Clerk) -> None:
     """Queued rows of lanes that no longer exist are listed and can be moved; rows in hand are not."""
-    kept, gone, held = clerk.put(lane="1"), clerk.put(lane="old"), clerk.put(lane="old")
+    kept, held = clerk.put(lane="1"), clerk.put(lane="old")
+    gone = clerk.put(lane="old", sender="Acme", priority=Priority.HIGH)
     clerk.alter(held, state=State.SENDING)
     with clerk.store.write() as connection:
-        assert queue.strays(connection, lanes=["1", "2"], limit=10) == [(gone, 1, texts.number(5678))]
-        queue.move_lane(connection, [(gone, 1, "1"), (held, 1, "1")])
+        assert lanes.strays(connection, known=["1", "2"], limit=10) == [
+            Stray(
+                message_id=gone,
+                position=1,
+                number=texts.number(5678),
+                account="acme",
+                sender="Acme",
+                priority=Priority.HIGH,
+            )
+        ]
+        lanes.move(connection, [(gone, 1, "1"), (held, 1, "1")])
     assert [clerk.row(one).lane for one in (kept, gone, held)] == ["1", "1", "old"]
     with clerk.store.write() as connection:
-        assert queue.strays(connection, lanes=["1"], limit=10) == []
-
-
-def test_next_due_is_the_soonest_of_the_lane(clerk: Clerk) -> None:
-    """Over all priorities, past times too, of this lane alone; None when it is empty."""
-    urgent, bulk, elsewhere = (
-        clerk.put(priority=Priority.URGENT),
-        clerk.put(priority=Priority.BULK),
-        clerk.put(lane="2"),
-    )
-    for message, due_at in ((urgent, 300), (bulk, 200), (elsewhere, 100)):
-        clerk.alter(message, due_at=due_at)
-    with clerk.store.read() as connection:
-        assert [queue.next_due(connection, lane=lane) for lane in ("1", "2", "3")] == [200, 100, None]
+        assert lanes.strays(connection, known=["1"], limit=10) == []
 
 
 # The statements find their rows by index, however long the queue is.
@@ -507,8 +508,8 @@ def test_no_statement_of_the_queue_reads_the_whole_table(crowded: Clerk) -> None
         assert queue.release(connection, owner="me", keys=keys[50:], now=now) == 50
         assert len(submissions.taken(connection, [(1, f"3-{place}") for place in range(100)])) == 100
         queue.overdue(connection, now=now, limit=500)
+        queue.is_stale(connection, lane="2", now=now)
         queue.renew(connection, owner="me", until=now + LEASE)
-        queue.next_due(connection, lane="1")
     plans = _plans(store, sent)
     assert len(plans) >= 8
     everything = "\n".join(plans)
@@ -529,6 +530,44 @@ def test_no_statement_of_the_queue_reads_the_whole_table(crowded: Clerk) -> None
         assert "Index Scan using ix_recipients_queue" in everything
         assert "Index Scan using pk_recipients" in everything
         assert "ix_recipients_lease" in everything
+
+
+def test_no_statement_of_news_reads_the_whole_table(crowded: Clerk) -> None:
+    """Among 20,000 texts, reports find theirs by index, by either id; so do early ones, and the texts to ask about."""
+    store, now = crowded.store, crowded.clock.ms
+    message = texts.rows(store)[0].message_id
+    with store.write() as connection:
+        connection.execute(
+            update(recipients)
+            .where(recipients.c.message_id == message)
+            .values(state="sent", carrier="a", carrier_id="x-" + cast(recipients.c.position, Text), ask_at=now)
+        )
+        early.keep(connection, [_report(carrier_id=f"y-{place}") for place in range(2_000)], now=now)
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
+    with _statements(store.engine) as sent, store.write() as connection:
+        brought = [_report(carrier_id=f"x-{place}") for place in range(1, 51)]
+        brought += [_report(recipient_id=f"{message}-{place}") for place in range(51, 101)]
+        found = [one for one in reports.find(connection, brought) if one is not None]
+        assert len(found) == 100
+        reports.move(connection, [(one, report, None) for one, report in zip(found, brought, strict=True)], now=now)
+        assert len(early.on(connection, [("a", f"y-{place}", f"z-{place}") for place in range(100)])) == 100
+        assert len(asks.due(connection, carrier="a", now=now, limit=50)) == 50
+        asks.put(connection, [(message, place, now + 1, 1) for place in range(101, 201)])
+        asks.end(connection, [(message, 300)], State.UNDELIVERED, now=now)
+    everything = "\n".join(_plans(store, sent))
+    assert "ix_recipients_carrier_id" in everything
+    assert "ix_recipients_ask_at" in everything
+    # PostgreSQL reads a table of so few early ones as it is.
+    assert store.dialect == "postgresql" or "ix_early_reports_carrier_id" in everything
+    assert "SCAN r" not in everything.replace("SCAN recipients USING INDEX", "")
+    assert "SCAN e\n" not in everything
+    assert "Seq Scan on recipients" not in everything
+
+
+def _report(**named: Any) -> Report:
+    return Report(**{"carrier": "a", "state": State.DELIVERED, "at": START, "raw": "d", **named})
 
 
 def test_a_claim_stays_quick_in_a_crowd(crowded: Clerk) -> None:

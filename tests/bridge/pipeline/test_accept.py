@@ -24,6 +24,7 @@ from bridge.model.errors import (
     InvalidTemplate,
     InvalidTime,
     MissingField,
+    NoRoute,
     NoText,
     PastTime,
     QuietHours,
@@ -41,7 +42,7 @@ from bridge.model.state import State
 from bridge.model.text import Encoding
 from bridge.model.when import Quiet, country_zone, parse_hours
 from bridge.pipeline.accept import Plan, Rules, accept
-from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.routing import Match, Route, Router
 from tests.support.clock import START
 from tests.support.texts import number
 
@@ -292,6 +293,26 @@ def test_all_or_nothing_says_who_was_wrong() -> None:
     recipients = (Addressee(number=number(1)), Addressee(number=FRENCH), Addressee(number=number(2), text=" "))
     made = plan(settings={"countries": "IL"}, recipients=recipients, all_or_nothing=True)
     assert became(made.results) == [CountryRefused, CountryRefused, NoText]
+
+
+def test_each_recipient_takes_the_route_of_its_own() -> None:
+    """Chosen by number, account, sender and priority; one that no route takes is refused by itself."""
+    routes = [
+        Route(name="alarms", carriers=("a",), match=Match(priority=Priority.URGENT)),
+        Route(name="named", carriers=("a",), match=Match(senders=frozenset({"acme"}), accounts=frozenset({"acme"}))),
+        Route(name="home", carriers=("a",), match=Match(countries=frozenset({"IL"}))),
+    ]
+    rules = dataclasses.replace(RULES, router=Router(routes))
+    recipients = to(ISRAELI, FRENCH)
+    made = plan(rules=rules, recipients=recipients)
+    assert became(made.results) == [False, NoRoute]
+    assert [one.lane for one in made.recipients] == ["home"]
+    assert [one.lane for one in plan(rules=rules, recipients=recipients, priority=Priority.URGENT).recipients] == [
+        "alarms",
+        "alarms",
+    ]
+    named = plan(rules=rules, recipients=recipients, senders=SENDERS, sender="ACME")
+    assert [one.lane for one in named.recipients] == ["named", "named"]
 
 
 def test_all_or_nothing_of_good_ones() -> None:

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, func, select
+from structlog.testing import capture_logs
 
 from bridge.model.account import Account, Directory
-from bridge.model.errors import Conflict, InternalError, Stopping, StoreFull, StoreUnavailable, Trouble
+from bridge.model.errors import Conflict, InternalError, OptedOut, Stopping, StoreFull, StoreUnavailable, Trouble
 from bridge.model.message import Addressee, Receipt, Submission
 from bridge.pipeline.accept import Plan, Rules, accept
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.routing import Route, Router
-from bridge.store import accounts, schema
+from bridge.store import accounts, opt_outs, schema
 from bridge.store.engine import Connection, Store
 from bridge.store.tables import heartbeat, idempotency_keys, messages
 from tests.support import texts
@@ -250,6 +251,36 @@ def test_a_key_twice_in_one_submission(any_store: Store, clock: HandClock) -> No
     assert [row.number for row in texts.rows(any_store)] == [A]
 
 
+def test_a_copy_is_judged_after_the_first(any_store: Store, clock: HandClock) -> None:
+    """Copies that wait together: a refused one stands for none, so the next is taken, and answers for the rest."""
+    with any_store.write() as connection:
+        opt_outs.add(connection, B, 1, word="stop", now=clock.ms)
+    refused = make_plan(clock, [(A, "a"), (B, "b")], all_or_nothing=True)
+    copies = [make_plan(clock, [(A, "a")]) for _ in range(3)]
+    with counted(any_store) as ends:
+        first, taken, *again = submit_each(any_store, refused, *copies, together=True)
+    assert "rollback" not in ends, "no copy breaks the transaction of the others"
+    assert first.message_id is None
+    assert all(isinstance(one.refusal, OptedOut) for one in first.results)
+    assert (taken.message_id, taken.results[0].duplicate) == (copies[0].message.id, False)
+    assert [(one.message_id, one.results[0].duplicate) for one in again] == [(copies[0].message.id, True)] * 2
+    assert [(row.message_id, row.number) for row in texts.rows(any_store)] == [(copies[0].message.id, A)]
+
+
+def test_copies_in_a_chain_are_all_answered(any_store: Store, clock: HandClock) -> None:
+    """Each overlaps the one before it, in whatever order they wait: every number gets one text."""
+    chain = [
+        make_plan(clock, [(number(place), f"k{place}"), (number(place + 1), f"k{place + 1}")]) for place in range(9)
+    ]
+    with counted(any_store) as ends:
+        receipts = submit_each(any_store, *chain[::2], *chain[1::2], together=True)
+    assert "rollback" not in ends, "no copy breaks the transaction of the others"
+    assert sum(not one.duplicate for receipt in receipts for one in receipt.results) == 10
+    assert sorted(row.number for row in texts.rows(any_store)) == [number(place) for place in range(10)]
+    known = {f"{row.message_id}-{row.position}": row.number for row in texts.rows(any_store)}
+    assert all(known[one.recipient_id or ""] == one.number for receipt in receipts for one in receipt.results)
+
+
 def test_keys_belong_to_an_account(any_store: Store, clock: HandClock) -> None:
     """The same key of two accounts is two texts; no key is never the same."""
     other = texts.add_account(any_store, "other")
@@ -338,6 +369,29 @@ def test_a_bad_one_fails_alone(any_store: Store, clock: HandClock, kind: str) ->
     assert [receipt.message_id for receipt in results] == [plan.message.id for plan in good]
     assert [row.message_id for row in texts.rows(any_store)] == [plan.message.id for plan in good]
     assert number_of(any_store, idempotency_keys) == len(good)
+
+
+SECRETS = ("private", "4711", A.removeprefix("+"), "the-key")
+
+
+@pytest.mark.parametrize("kind", ["no such account", "half a surrogate pair", "nothing where something must be"])
+def test_what_fails_is_logged_without_its_text(any_store: Store, clock: HandClock, kind: str) -> None:
+    """The log says what kind of error it was, and where; of the rows it holds no text, no number, no key."""
+    secret = make_plan(clock, [(A, "the-key")], text="private: 4711")
+    bad = dataclasses.replace(secret, message=dataclasses.replace(broken(clock, kind).message, text="private: 4711"))
+
+    async def main() -> InternalError:
+        async with running(any_store) as writer:
+            with pytest.raises(InternalError) as told:
+                await writer.submit(bad)
+            return told.value
+
+    with capture_logs() as logs:
+        told = asyncio.run(main())
+    (line,) = [log for log in logs if log["event"] == "transaction failed"]
+    assert line["error"]
+    assert "in _transaction" in line["stack"]
+    assert not [secret for secret in SECRETS if secret in repr(logs) or secret in told.reason]
 
 
 @pytest.mark.postgres
@@ -570,6 +624,27 @@ def test_stopping_finishes_what_waits_and_refuses_the_rest(store: Store, clock: 
 
     asyncio.run(main())
     assert len(texts.rows(store)) == 20
+
+
+def test_stopping_does_not_wait_for_a_lock_that_stays(store: Store, sqlite_url: str, clock: HandClock) -> None:
+    """A database that somebody else holds keeps nobody from stopping; what then still succeeds is durable."""
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+
+    async def main() -> None:
+        writer = Writer(store)
+        writer.start()
+        await writer.run(schema.probe)
+        other.execute("BEGIN IMMEDIATE")
+        answer = writer.submit(make_plan(clock, [(A, "a")]))
+        await writer.stop(seconds=0.05)
+        assert not answer.done()
+        other.execute("ROLLBACK")
+        assert (await answer).message_id
+        await writer.stop()
+
+    asyncio.run(main())
+    other.close()
+    assert len(texts.rows(store)) == 1
 
 
 def test_a_writer_that_never_started_stops(store: Store) -> None:

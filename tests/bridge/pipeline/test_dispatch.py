@@ -3,120 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from bridge.model.errors import StoreUnavailable
 from bridge.model.message import Outcome, Outgoing, Priority, recipient_id
 from bridge.model.state import State
 from bridge.model.text import Encoding
-from bridge.pipeline import dispatch
-from bridge.pipeline.commit import Writer
-from bridge.pipeline.dispatch import Dispatcher, Pace, claim_batch
-from bridge.pipeline.retry import Backoff
-from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.claim import Table, claim_batch
+from bridge.pipeline.routing import Route
 from bridge.pipeline.upkeep import keep_leases
 from bridge.store.engine import Store
 from bridge.store.tables import recipients
-from bridge.telemetry import Metrics
 from tests.support import texts
 from tests.support.carriers import Answer, Scripted, accepting, until
 from tests.support.clock import HandClock
-from tests.support.texts import make_plan, put
-
-LEASE = 30.0
-BACKOFF = Backoff(first=timedelta(seconds=8), ceiling=timedelta(minutes=1), jitter=0.5)
-
-
-class Failing(Store):
-    """A store that can be away for a while."""
-
-    away = False
-    refused = 0
-
-    def write(self) -> Any:
-        if self.away:
-            self.refused += 1
-            # What the engine says of a server that is down, without waiting for one.
-            raise StoreUnavailable("database: away")
-        return super().write()
-
-
-class Rig:
-    """A dispatcher with all it needs. ``carriers`` are in the order of the route, if no routes are given."""
-
-    def __init__(
-        self,
-        store: Store,
-        clock: HandClock,
-        *carriers: Scripted,
-        routes: Sequence[Route] = (),
-        poll: float = 0.005,
-        batch: int = 200,
-        owner: str = "me",
-    ) -> None:
-        self.store = store
-        self.clock = clock
-        self.carriers = {carrier.name: carrier for carrier in carriers}
-        self.router = Router(routes or [Route(name="1", carriers=tuple(self.carriers))])
-        self.metrics = Metrics()
-        self.writer = Writer(store)
-        self.dispatcher = Dispatcher(
-            store=store,
-            writer=self.writer,
-            router=self.router,
-            carriers=self.carriers,
-            owner=owner,
-            metrics=self.metrics,
-            pace=Pace(lease=LEASE, poll=poll, batch=batch, backoff=BACKOFF),
-            clock=clock,
-            chance=lambda: 0.0,
-        )
-        self.writer.start()
-
-    @asynccontextmanager
-    async def running(self, *, grace: float = 20.0) -> AsyncIterator[None]:
-        self.dispatcher.start()
-        try:
-            yield
-            assert self.dispatcher.failed is None
-        finally:
-            for carrier in self.carriers.values():
-                carrier.release()
-            await self.dispatcher.stop(grace=grace)
-            await self.writer.stop()
-
-    def queue(self, count: int = 1, **options: Any) -> list[str]:
-        plans = [make_plan(self.clock, **options) for _ in range(count)]
-        put(self.store, *plans)
-        return [plan.message.id for plan in plans]
-
-    def row(self, message_id: str) -> Any:
-        return texts.row(self.store, message_id)
-
-    def states(self) -> list[str]:
-        return [row.state for row in texts.rows(self.store)]
-
-    async def waiting_again(self, message_id: str, *, tries: int) -> None:
-        """Wait until a text is queued after so many tries."""
-        await until(lambda: (self.row(message_id).state, self.row(message_id).attempts) == (State.QUEUED, tries))
-
-    async def settle(self, *states: State) -> None:
-        """Wait until every text is in one of the states."""
-        await until(lambda: all(state in states for state in self.states()))
-
-    def counted(self, name: str) -> dict[tuple[str, ...], float]:
-        return {
-            tuple(sample.labels.values()): sample.value
-            for metric in self.metrics.registry.collect()
-            for sample in metric.samples
-            if sample.name == name
-        }
+from tests.support.rig import (
+    LEASE,
+    Failing,
+    Rig,
+    deferring,
+    garbage,
+    losing,
+    nonsense,
+    one_after_the_other,
+    raising,
+    refusing,
+)
+from tests.support.texts import make_plan
 
 
 @pytest.fixture
@@ -134,47 +50,6 @@ def store(failing: Failing) -> Store:
     return failing
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trouble is waited out in milliseconds."""
-    monkeypatch.setattr(dispatch, "_TROUBLE_PAUSE", 0.005)
-
-
-def raising(_outgoing: Outgoing) -> Outcome:
-    """Break, as code with a bug does."""
-    raise ZeroDivisionError
-
-
-def garbage(_outgoing: Outgoing) -> Any:
-    """Answer with something that is no outcome."""
-    return "250 ok"
-
-
-def deferring(_outgoing: Outgoing) -> Outcome:
-    """Say that it surely did not leave."""
-    return Outcome.deferred("busy")
-
-
-def losing(_outgoing: Outgoing) -> Outcome:
-    """Lose the answer."""
-    return Outcome.unknown("the answer was lost", raw="cut")
-
-
-def refusing(_outgoing: Outgoing) -> Outcome:
-    """Refuse for good."""
-    return Outcome.refused("no such number", raw="ERR 4")
-
-
-def one_after_the_other(*answers: Answer) -> Answer:
-    """Answer with each in turn, then with the last."""
-    left = list(answers)
-
-    def answer(outgoing: Outgoing) -> Outcome:
-        return (left.pop(0) if len(left) > 1 else left[0])(outgoing)
-
-    return answer
-
-
 # Outcomes.
 
 
@@ -189,6 +64,8 @@ def one_after_the_other(*answers: Answer) -> Answer:
         (losing, True, State.QUEUED, True, "the answer was lost"),
         (raising, False, State.UNKNOWN, False, "the carrier's code failed"),
         (raising, True, State.QUEUED, True, "the carrier's code failed"),
+        (nonsense, False, State.UNKNOWN, False, "the carrier's code failed"),
+        (nonsense, True, State.QUEUED, True, "the carrier's code failed"),
         (garbage, False, State.UNKNOWN, False, "what the carrier answered could not be written"),
         (garbage, True, State.QUEUED, True, "what the carrier answered could not be written"),
     ],
@@ -228,7 +105,7 @@ def test_a_carrier_gets_the_whole_text(store: Store, clock: HandClock) -> None:
     rig = Rig(store, clock, carrier)
 
     async def main() -> None:
-        (message,) = rig.queue(text="שלום", sender="Acme", lifetime=timedelta(minutes=1))
+        (message,) = rig.queue(text="שלום", sender="Acme", lifetime=timedelta(minutes=1), priority=Priority.URGENT)
         end = clock() + timedelta(minutes=1)
         async with rig.running():
             await until(lambda: len(carrier.asked) == 1)
@@ -245,6 +122,7 @@ def test_a_carrier_gets_the_whole_text(store: Store, clock: HandClock) -> None:
             parts=1,
             attempt=1,
             expires_at=end,
+            priority=Priority.URGENT,
         )
         first, second = carrier.asked
         assert first == expected
@@ -524,7 +402,8 @@ def keep(rig: Rig, *, owner: str, takes_own_id: bool = False) -> int:
     """What another node's keeper does."""
     with rig.store.write() as connection:
         known = dict.fromkeys(rig.carriers, takes_own_id)
-        return keep_leases(connection, store=rig.store, router=rig.router, takes_own_id=known, owner=owner, lease=LEASE)
+        kept = keep_leases(connection, store=rig.store, router=rig.router, takes_own_id=known, owner=owner, lease=LEASE)
+        return kept.queued
 
 
 @pytest.mark.parametrize(("after", "state"), [(LEASE * 1_000 - 1, State.SENDING), (LEASE * 1_000, State.UNKNOWN)])
@@ -551,8 +430,7 @@ def claim_for(rig: Rig, owner: str) -> list[str]:
         rows = claim_batch(
             connection,
             store=rig.store,
-            route=rig.router.named("1"),
-            known=rig.carriers.keys(),
+            table=Table(route=rig.router.named("1"), known=tuple(rig.carriers)),
             limit=100,
             owner=owner,
             lease=LEASE,
@@ -755,7 +633,8 @@ def test_a_dead_part_is_noticed(store: Store, clock: HandClock) -> None:
 
     async def main() -> None:
         rig.dispatcher.start()
-        parts = [*rig.dispatcher._feeders, *rig.dispatcher._senders, *rig.dispatcher._upkeep, rig.dispatcher._recorder]
+        inner = rig.dispatcher
+        parts = [*inner._feeders, *inner._senders, *inner._keepers, inner._recording]
         for part in parts:
             assert part is not None
         victim = rig.dispatcher._senders[0]

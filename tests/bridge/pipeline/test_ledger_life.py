@@ -261,7 +261,7 @@ class Books(RuleBasedStateMachine):
             return
         news = Report(carrier="a", state=state, at=self.clock(), recipient_id=f"{message}-{position}")
         self.reporting = True
-        moved = self.desk.change(lambda connection: reports.apply(connection, store=self.store, report=news))
+        (moved,) = self.desk.change(lambda connection: reports.apply(connection, [news], now=self.clock.ms))
         assert (moved is None) is (self.seen[message, position].carrier is None)
         if moved:
             self.sent.add((message, position))

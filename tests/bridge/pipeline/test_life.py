@@ -25,9 +25,10 @@ from bridge.model.message import Outcome, Priority, Report, Verdict
 from bridge.model.rules import AccountRules
 from bridge.model.state import FINAL, MOVES, State
 from bridge.pipeline import reports
-from bridge.pipeline.dispatch import claim_batch, conclude, settle
+from bridge.pipeline.claim import Table, claim_batch
 from bridge.pipeline.retry import Backoff
 from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.settle import conclude, settle
 from bridge.pipeline.upkeep import keep_leases, promote_due
 from bridge.store import accounts, ledger, messages, queue
 from bridge.store.engine import Store
@@ -158,8 +159,7 @@ class Life(RuleBasedStateMachine):
                 lambda connection, lane=lane: claim_batch(  # type: ignore[misc]
                     connection,
                     store=self.store,
-                    route=ROUTER.named(lane),
-                    known=TAKES_OWN_ID,
+                    table=Table(route=ROUTER.named(lane), known=TAKES_OWN_ID),
                     limit=3,
                     owner=node,
                     lease=LEASE,
@@ -244,7 +244,7 @@ class Life(RuleBasedStateMachine):
     def report(self, state: State, which: int, carrier: str) -> None:
         message, position = sorted(self.seen)[which % len(self.seen)]
         news = Report(carrier=carrier, state=state, at=self.clock(), recipient_id=f"{message}-{position}")
-        moved = self.change(lambda connection: reports.apply(connection, store=self.store, report=news))
+        (moved,) = self.change(lambda connection: reports.apply(connection, [news], now=self.clock.ms))
         if moved is None:
             assert texts.row(self.store, message, position).carrier != carrier
             return

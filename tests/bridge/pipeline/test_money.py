@@ -54,7 +54,7 @@ def settle(desk: Desk, message: str | None, state: State) -> None:
 def report(desk: Desk, carrier_id: str, state: State) -> bool:
     """Let the carrier report."""
     news = Report(carrier="a", state=state, at=desk.clock(), carrier_id=carrier_id)
-    return desk.change(lambda connection: reports.apply(connection, store=desk.store, report=news)) is True
+    return desk.change(lambda connection: reports.apply(connection, [news], now=desk.clock.ms)[0]) is True
 
 
 def state(desk: Desk) -> str:
@@ -252,7 +252,7 @@ def test_an_end_that_is_reported_before_the_answer_is_spent(desk: Desk) -> None:
     receipt = desk.submit(A)
     (row,) = desk.claim()
     news = Report(carrier="a", state=State.EXPIRED, at=desk.clock(), recipient_id=f"{receipt.message_id}-1")
-    assert desk.change(lambda connection: reports.apply(connection, store=desk.store, report=news))
+    assert desk.change(lambda connection: reports.apply(connection, [news], now=desk.clock.ms)[0])
     assert not desk.end(row, REFUSED)
     assert desk.balance() == 9_000
 

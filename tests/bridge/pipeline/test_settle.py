@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 
 from bridge.model.message import Outcome, Verdict
 from bridge.model.state import State, may_move
-from bridge.pipeline.dispatch import settle
 from bridge.pipeline.retry import Backoff
 from bridge.pipeline.routing import Route
+from bridge.pipeline.settle import settle
 from bridge.store.queue import Change, Claimed
 
 NOW = 1_000_000
@@ -129,6 +130,44 @@ def test_a_carrier_that_left_the_route_counts_as_the_last(carrier: str | None) -
     """What it deferred waits, and begins with the first one."""
     change = settled(Outcome.deferred("busy"), claimed(carrier=carrier))
     assert (change.due_at, change.carrier) == (LATER, "a")
+
+
+def test_one_that_rests_is_not_the_next() -> None:
+    """It would send the text back at once, try after try: a text waits as after the last one."""
+
+    def after(*resting: str) -> tuple[int | None, str | None]:
+        change = settle(
+            Outcome.deferred("busy"),
+            row=claimed(),
+            route=Route(name="1", carriers=("a", "b", "c")),
+            takes_own_id=False,
+            backoff=BACKOFF,
+            chance=0.0,
+            now=NOW,
+            resting=resting,
+        )
+        return change.due_at, change.carrier
+
+    assert after("b") == (NOW, "c")
+    assert after("b", "c") == (LATER, "a")
+    assert after("a") == (NOW, "b")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "takes_own_id", "ask_at"),
+    [
+        (Outcome.accepted("1"), False, NOW + 30_000),
+        (Outcome.unknown("cut"), False, NOW + 30_000),
+        (Outcome.unknown("cut"), True, None),
+        (Outcome.refused("no"), False, None),
+        (Outcome.deferred("busy"), False, None),
+    ],
+)
+def test_what_is_asked_about_later(outcome: Outcome, ask_at: int | None, *, takes_own_id: bool) -> None:
+    """What the carrier has or may have, and is not sent again; only of a carrier that is asked."""
+    more: dict[str, Any] = {"row": claimed(), "route": ROUTE, "backoff": BACKOFF, "chance": 0.0, "now": NOW}
+    assert settle(outcome, takes_own_id=takes_own_id, asks=True, **more).ask_at == ask_at
+    assert settle(outcome, takes_own_id=takes_own_id, **more).ask_at is None
 
 
 def test_one_carrier_is_asked_again_after_a_wait() -> None:
