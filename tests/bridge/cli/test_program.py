@@ -236,10 +236,13 @@ def test_the_demo_shows_the_text_arriving(bare_desk: Desk) -> None:
 
 
 def test_the_demo_tells_programs_too(bare_desk: Desk) -> None:
-    """With --json it prints the reply and the line of the outbox: the id in the one names the other."""
+    """With --json it prints both answers and both lines of the outbox: the ids in the ones name the others."""
     shown = bare_desk.run("demo", "--once", "--json", TMPDIR=str(bare_desk.folder)).json
-    assert shown["reply"] == f"250 2.0.0 Accepted {shown['received']['message_id']}"
-    assert (shown["received"]["parts"], shown["encoding"]) == (1, "ucs2")
+    mail, soap = shown["mail"], shown["soap"]
+    assert mail["answer"] == f"250 2.0.0 Accepted {mail['received']['message_id']}"
+    assert (mail["received"]["parts"], mail["encoding"]) == (1, "ucs2")
+    assert soap["answer"] == f"status 0, status_text OK, message_id {soap['received']['message_id']}"
+    assert (soap["received"]["to"], soap["encoding"]) == ("+972502345679", "gsm7")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

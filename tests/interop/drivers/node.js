@@ -1,40 +1,56 @@
-// node-soap: reads {"wsdl", "location", "version", "calls": [{"operation", "arguments"}]} and answers each call with
-// {"answer"} or {"fault": {"code", "text"}}.
+// node-soap; see __init__.py for what goes in and out.
 "use strict";
+const readline = require("node:readline");
 const soap = require("soap");
 
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const text = (value) => (value !== null && typeof value === "object" ? (value.$value ?? value._ ?? "") : value);
 
-function fault(error) {
-  const told = error.root?.Envelope?.Body?.Fault;
-  if (!told) throw error;
-  const code = told.faultcode ?? told.Code?.Value;
-  const subcode = told.Code?.Subcode?.Value;
-  const reason = told.faultstring ?? told.Reason?.Text;
-  return { code: subcode ? `${text(code)}/${text(subcode)}` : text(code), text: text(reason) };
-}
+const LOGINS = {
+  text: (user, password) => new soap.WSSecurity(user, password, { mustUnderstand: true }),
+  digest: (user, password) => new soap.WSSecurity(user, password, { passwordType: "PasswordDigest" }),
+  basic: (user, password) => new soap.BasicAuthSecurity(user, password),
+  bearer: (user, password) => new soap.BearerSecurity(password),
+};
 
-async function main() {
-  let input = "";
-  for await (const piece of process.stdin.setEncoding("utf8")) input += piece;
-  const order = JSON.parse(input);
+async function open(order) {
   const client = await soap.createClientAsync(order.wsdl, {
     endpoint: order.location,
     forceSoap12Headers: order.version === "1.2",
   });
-  const said = [];
-  for (const call of order.calls) {
+  if (order.login) client.setSecurity(LOGINS[order.login.kind](order.login.user, order.login.password));
+  const operations = Object.values(Object.values(client.describe())[0]).flatMap((port) => Object.keys(port));
+  say({ operations: [...new Set(operations)] });
+  return client;
+}
+
+function fault(error) {
+  const told = error.root?.Envelope?.Body?.Fault;
+  if (!told) return { error: error.message };
+  const code = told.faultcode ?? told.Code?.Value;
+  const subcode = told.Code?.Subcode?.Value;
+  const reason = told.faultstring ?? told.Reason?.Text;
+  return { fault: { code: subcode ? `${text(code)}/${text(subcode)}` : text(code), text: text(reason) } };
+}
+
+async function main() {
+  let client = null;
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const order = JSON.parse(line);
+    if (client === null) {
+      client = await open(order);
+      continue;
+    }
     try {
-      const [answer] = await client[`${call.operation}Async`](call.arguments);
-      said.push({ answer });
+      const [answer] = await client[`${order.operation}Async`](order.arguments);
+      say({ answer: answer[`${order.operation}Result`] });
     } catch (error) {
-      said.push({ fault: fault(error) });
+      say(fault(error));
     }
   }
-  process.stdout.write(JSON.stringify(said));
 }
 
 main().catch((error) => {
-  console.error(error.message);
+  console.error(error);
   process.exit(1);
 });

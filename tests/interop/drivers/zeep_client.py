@@ -1,4 +1,4 @@
-"""zeep: reads an order of calls as JSON and answers each with its answer or its Fault; see the drivers beside this."""
+"""zeep; see the package for what goes in and out."""
 
 from __future__ import annotations
 
@@ -6,27 +6,48 @@ import json
 import sys
 from typing import Any
 
-from zeep import Client
-from zeep.exceptions import Fault
+import requests
+from zeep import Client, Transport
+from zeep.exceptions import Fault, ValidationError
 from zeep.helpers import serialize_object
+from zeep.wsse.username import UsernameToken
+
+from tests.interop.drivers import say
+
+
+def opened(order: dict[str, Any]) -> Client:
+    """Return a client that logs in as told."""
+    login = order.get("login") or {"kind": ""}
+    session = requests.Session()
+    session.trust_env = False
+    wsse = None
+    if login["kind"] == "basic":
+        session.auth = (login["user"], login["password"])
+    elif login["kind"] == "bearer":
+        session.headers["Authorization"] = f"Bearer {login['password']}"
+    elif login["kind"]:
+        wsse = UsernameToken(login["user"], login["password"], use_digest=login["kind"] == "digest")
+    return Client(order["wsdl"], transport=Transport(session=session), wsse=wsse)
 
 
 def main() -> None:
     """Do as stdin says."""
-    order = json.load(sys.stdin)
-    client = Client(order["wsdl"])
-    port = "SmsBridgeSoap12" if order["version"] == "1.2" else "SmsBridgeSoap"
-    binding = f"{{urn:smsbridge:1}}{port}"
-    known = {str(name) for name in client.wsdl.bindings}
-    service = client.create_service(binding if binding in known else next(iter(sorted(known))), order["location"])
-    said: list[dict[str, Any]] = []
-    for call in order["calls"]:
+    order = json.loads(sys.stdin.readline())
+    client = opened(order)
+    binding = "{urn:smsbridge:1}SmsBridgeSoap" + ("12" if order["version"] == "1.2" else "")
+    service = client.create_service(binding, order["location"])
+    say({"operations": sorted(client.wsdl.bindings[binding].all())})
+    for line in sys.stdin:
+        call = json.loads(line)
+        said: dict[str, Any]
         try:
-            said.append({"answer": serialize_object(service[call["operation"]](**call["arguments"]), dict)})
+            said = {"answer": serialize_object(service[call["operation"]](**call["arguments"]), dict)}
         except Fault as fault:
             code = "/".join([str(fault.code), *(str(each) for each in fault.subcodes or ())])
-            said.append({"fault": {"code": code, "text": fault.message}})
-    json.dump(said, sys.stdout, default=str)
+            said = {"fault": {"code": code, "text": fault.message}}
+        except ValidationError as error:
+            said = {"error": str(error)}
+        say(said)
 
 
 if __name__ == "__main__":
