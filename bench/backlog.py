@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bench import bridge, table
 from bench.rows import RULES, fill, plans
 from bridge.model.state import State
+from bridge.pipeline.claim import Table, claim_batch
 from bridge.pipeline.commit import take
-from bridge.pipeline.dispatch import claim_batch
 from bridge.store import queue
 from bridge.store.engine import Store
 
@@ -105,8 +105,7 @@ def _claim(store: Store) -> float:
         rows = claim_batch(
             connection,
             store=store,
-            route=RULES.router.named("1"),
-            known={"sandbox"},
+            table=Table(route=RULES.router.named("1"), known={"sandbox"}),
             limit=_CLAIM,
             owner="bench",
             lease=600,

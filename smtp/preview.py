@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.model.account import normalise_address
 from bridge.model.errors import BridgeError, MailTooLarge, Refusal
-from bridge.model.message import Addressee, Submission
 from bridge.model.price import credit_number
 from bridge.model.text import check_length, clean
 from smtp.address import parse_recipient
-from smtp.content import idempotency_key, read_content
-from smtp.session import DOOR
+from smtp.content import read_content
+from smtp.submission import submission_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.model.account import Account, Directory
-    from bridge.model.message import Receipt, Result
+    from bridge.model.account import Directory
+    from bridge.model.message import Receipt, Result, Submission
     from smtp.config import SmtpSettings
-    from smtp.content import Content
 
 
 def preview(
@@ -54,7 +52,10 @@ def preview(
         measure = check_length(text, settings.max_parts)
         entries = [_addressed(address, settings, account.region or region) for address in named]
         numbers = [entry["number"] for entry in entries if "number" in entry]
-        answers = _asked(ask, _submission(settings, account, origin, mail, numbers)) if ask and numbers else {}
+        submission = submission_of(
+            mail, account_id=account.id, origin=origin, numbers=numbers, max_parts=settings.max_parts, test=True
+        )
+        answers = _asked(ask, submission) if ask and numbers else {}
     except BridgeError as error:
         return [_error(address, error) for address in named]
     size = {"text": text, "encoding": str(measure.encoding), "units": measure.units, "parts": measure.parts}
@@ -68,22 +69,6 @@ def _addressed(address: str, settings: SmtpSettings, region: str | None) -> dict
         return {"to": address, "number": parse_recipient(address, domains=settings.domains, region=region)}
     except Refusal as error:
         return _error(address, error)
-
-
-def _submission(
-    settings: SmtpSettings, account: Account, origin: str, mail: Content, numbers: Sequence[str]
-) -> Submission:
-    return Submission(
-        account_id=account.id,
-        door=DOOR,
-        origin=origin,
-        recipients=tuple(
-            Addressee(number=number, key=idempotency_key(mail, sender=origin, number=number)) for number in numbers
-        ),
-        text=mail.text,
-        max_parts=settings.max_parts,
-        test=True,
-    )
 
 
 def _asked(ask: Callable[[Submission], Receipt], submission: Submission) -> dict[str, Result]:

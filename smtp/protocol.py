@@ -1,12 +1,12 @@
 """aiosmtpd's protocol with what it lacks for us: cheap connections, a fast way in for mail, and decided replies.
 
-aiosmtpd keeps the conversation: greeting, EHLO, STARTTLS, AUTH, RSET, limits of commands. Replaced are
+aiosmtpd keeps the rest of the conversation: HELO, NOOP, RSET, HELP, QUIT, STARTTLS, AUTH. Replaced are
 
+- the loop over commands, and its timer: one for a connection, which is not made anew for every command;
 - MAIL and RCPT: parameters that other servers know (AUTH=, RET=, ENVID=, NOTIFY=, ORCPT=) are taken where aiosmtpd
-  says 555, and addresses are read by the grammar of SMTP: its parser of headers takes a tenth of a mail's time, and
-  fails on some that are none;
-- DATA: read in the pieces that the network brings instead of line by line, so lines may have any length; what is
-  past the size limit is counted and thrown away, and a line that ends in a bare LF is refused at once
+  says 555, and addresses are read by the grammar of SMTP (:mod:`smtp.path`);
+- DATA: read in the pieces that the network brings instead of line by line (:mod:`smtp.data`), so lines may have any
+  length; what is past the size limit is counted and thrown away, and a line that ends in a bare LF is refused at once
   (RFC 5321, 2.3.8: who takes it lets mail be smuggled; who waits for CRLF hangs), and nothing is heard after it;
 - errors: 451 with an id, and the details in the log, where aiosmtpd shows the exception to the client;
 - construction: aiosmtpd looks through its own methods by introspection for every connection.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+import math
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,8 @@ from aiosmtpd.smtp import SMTP, syntax
 from bridge.model.errors import MailTooLarge, MalformedContent
 from bridge.telemetry import get_logger
 from smtp import replies
+from smtp.data import Data
+from smtp.path import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,24 +37,14 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_ATOM = r'[^\x00-\x20\x7f"(),:;<>@\[\\\]\ud800-\udfff]+'
-_LOCAL = rf'(?:{_ATOM}|"(?:[^\x00-\x1f\x7f"\\\ud800-\udfff]|\\[\x20-\x7e])*")'
-_DOMAIN = rf"(?:{_ATOM}|\[{_ATOM}(?::[0-9A-Fa-f:.]*)?\])"
-_ADDRESS = rf"{_LOCAL}(?:@{_DOMAIN})?"
-_PATH = re.compile(rf"(?:<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?({_ADDRESS}))?>|({_ADDRESS}))(?:[ \t]+(\S.*))?", re.DOTALL)
-"""A path and parameters (RFC 5321, 4.1.2; RFC 6531, 3.3), the domain and the angle brackets perhaps left out.
-
-A source route is passed over (RFC 5321, appendix C).
-"""
-
 _KNOWN_MAIL = frozenset({"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"})
 _KNOWN_RCPT = frozenset({"NOTIFY", "ORCPT"})
 _BODIES = frozenset({"7BIT", "8BITMIME"})
 _CHUNK = 1 << 20
 """More than a stream reader ever holds: one read takes all that is there."""
 
-_END = b"\r\n.\r\n"
-_DOT = b"\r\n."
+_MOST_UNKNOWN = 5
+"""Commands nobody knows in one connection, before it is closed."""
 
 TOO_LARGE = "552 5.3.4 Mail is larger than {limit} octets"
 _LAST_WORDS = 5.0
@@ -89,58 +81,19 @@ class Conversation(Protocol):
         ...
 
 
-class Data:
-    """Collects a mail up to the line with a single dot (RFC 5321, 4.1.1.4).
-
-    The limit is one of octets without the final dot and those that transparency added (RFC 1870, 5). Of a mail
-    that is past it nothing is held, but the piece that is looked at for the end.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = bytearray()
-        self._size = 0
-        # The CRLF before the dot may be the one that ended the DATA command itself.
-        self._tail = b"\r\n"
-        self.too_large = False
-        self.bare_lf = False
-
-    def feed(self, piece: bytes) -> bytes | None:
-        """Take a piece; return what follows the end of the mail once that is reached, else None."""
-        whole = self._tail + piece
-        rest = None
-        end = whole.find(_END)
-        if end >= 0:
-            stop = end + len(_END) - len(self._tail)
-            rest, piece, whole = piece[stop:], piece[:stop], whole[: end + len(_END)]
-        if whole.count(b"\n") != whole.count(b"\r\n"):
-            self.bare_lf = True
-            return b""
-        self._size += len(piece) - whole.count(_DOT) + self._tail.count(_DOT)
-        if self._size > self._limit + 2:  # the final dot is one of those not counted
-            self.too_large = True
-            self._held.clear()
-        else:
-            self._held += piece
-        if rest is not None:
-            return rest
-        # What the end may begin with: "\r\n.\r" at most. An LF in front has lost its CR and would look bare.
-        self._tail = whole[-4:].removeprefix(b"\n")
-        return None
-
-    def content(self) -> bytes:
-        """Return the mail without the final dot, and without the dots that transparency added (RFC 5321, 4.5.2)."""
-        content = bytes(memoryview(self._held)[:-3])
-        if _DOT in content:
-            content = content.replace(_DOT, b"\r\n")
-        return content[1:] if content.startswith(b".") else content
-
-
 class Frame:
     """What all connections of a listener share: aiosmtpd's settings, read from one instance of its class."""
 
-    def __init__(self, *, hostname: str, limit: int, timeout: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Settings: ``limit`` in octets of a mail, ``timeout`` in seconds."""
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        limit: int,
+        timeout: float,
+        loop: asyncio.AbstractEventLoop,
+        time: Callable[[], float] | None = None,
+    ) -> None:
+        """Settings: ``limit`` in octets of a mail, ``timeout`` in seconds of ``time``, which is the loop's own."""
         pattern = SMTP(
             object(),
             data_size_limit=limit,
@@ -154,7 +107,10 @@ class Frame:
         of_a_connection = vars(plain).keys() | {"_smtp_methods", "_auth_methods"}
         self.settings = {name: value for name, value in vars(pattern).items() if name not in of_a_connection}
         self.limit = limit
+        self.timeout = timeout
         self.loop = loop
+        self.time = time or loop.time
+        self.greeting = f"220 {hostname} smsbridge"
         extensions = (f"SIZE {limit}", "8BITMIME", "SMTPUTF8", "PIPELINING", "HELP")
         lines = [hostname, *extensions]
         self.ehlo = "\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"])
@@ -174,10 +130,12 @@ class MailProtocol(SMTP):
         vars(self).update(frame.settings)
         self._smtp_methods = {name: method.__get__(self) for name, method in _COMMANDS}
         self._auth_methods = {}
-        self.command_size_limits = _SIZES
         self._frame = frame
         self._conversation = conversation
         self._on_closed = closed
+        self._deadline = 0.0
+        self._looks_at = math.inf
+        self._unknown = 0
         self._has_mail = False
         self._recipients = 0
         self._closing = False
@@ -222,12 +180,12 @@ class MailProtocol(SMTP):
     @syntax("MAIL FROM:<address>", extended=" [SP <mail-parameters>]")
     async def smtp_MAIL(self, arg: str | None) -> None:
         """Begin a mail: ``FROM:<address>`` and parameters (RFC 5321, 4.1.1.2)."""
-        if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
+        if await self._out_of_order("MAIL"):
             return
         if self._has_mail:
             await self.push("503 5.5.1 A mail is begun already; RSET first")
             return
-        parsed = self._parse(arg, "FROM:")
+        parsed = parse_path(arg, "FROM:")
         if isinstance(parsed, str):
             await self.push(parsed)
             return
@@ -247,17 +205,17 @@ class MailProtocol(SMTP):
     @syntax("RCPT TO:<address>", extended=" [SP <rcpt-parameters>]")
     async def smtp_RCPT(self, arg: str | None) -> None:
         """Take a recipient: ``TO:<address>`` and parameters (RFC 5321, 4.1.1.3)."""
-        if await self.check_helo_needed() or await self.check_auth_needed("RCPT"):
+        if await self._out_of_order("RCPT"):
             return
         if not self._has_mail:
             await self.push("503 5.5.1 MAIL comes first")
             return
-        parsed = self._parse(arg, "TO:")
+        parsed = parse_path(arg, "TO:")
         if isinstance(parsed, str):
             await self.push(parsed)
             return
         address, parameters = parsed
-        if not parameters.keys() <= _KNOWN_RCPT:
+        if parameters and not parameters.keys() <= _KNOWN_RCPT:
             await self.push("555 5.5.4 RCPT parameters not recognized")
             return
         answer = await self._conversation.recipient(address)
@@ -267,7 +225,7 @@ class MailProtocol(SMTP):
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:
         """Take the mail itself (RFC 5321, 4.1.1.4)."""
-        if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
+        if await self._out_of_order("DATA"):
             return
         if not self._recipients:
             await self.push("503 5.5.1 No recipient was taken" if self._has_mail else "503 5.5.1 MAIL comes first")
@@ -305,10 +263,11 @@ class MailProtocol(SMTP):
 
     async def push(self, status: str | bytes) -> None:
         """Write a reply; what it repeats of the client's bytes may be no text."""
-        self._writer.write((status.encode("utf-8", "replace") if isinstance(status, str) else status) + b"\r\n")
+        writer = self._writer
+        writer.write((status.encode("utf-8", "replace") if isinstance(status, str) else status) + b"\r\n")
         # Nothing is left to wait for when the whole reply went out at once; a lost connection is drain's to say.
-        if self._writer.transport.is_closing() or self._writer.transport.get_write_buffer_size():
-            await self._writer.drain()
+        if writer.transport.is_closing() or writer.transport.get_write_buffer_size():
+            await writer.drain()
 
     @property
     def _session(self) -> Session:
@@ -316,6 +275,67 @@ class MailProtocol(SMTP):
             message = "not connected"
             raise RuntimeError(message)
         return self.session
+
+    async def _handle_client(self) -> None:
+        """Greet, and do what is asked until the connection ends.
+
+        aiosmtpd's own looks into each command for a password that its log must not show, and logs it.
+        """
+        await self.push(self._frame.greeting)
+        while self.transport is not None and self._unknown < _MOST_UNKNOWN:
+            try:
+                await self._obey(await self._next_line())
+            except (asyncio.CancelledError, ConnectionResetError):
+                self._writer.close()
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, its client is told to come again
+                await self.push(await self.handle_exception(error))
+
+    async def _next_line(self) -> bytes | None:
+        """Return a command as it was sent; None for one that is longer than we hold."""
+        too_long = False
+        while True:
+            try:
+                line = await self._reader.readuntil()
+            except asyncio.LimitOverrunError as error:
+                await self._reader.read(error.consumed)
+                too_long = True
+            else:
+                return None if too_long else line
+
+    async def _obey(self, line: bytes | None) -> None:
+        """Do what a line asks."""
+        session = self._session
+        line = line if line is None else line.rstrip(b"\r\n")
+        if line is None or len(line) > (self.line_length_limit if session.extended_smtp else self.command_size_limit):
+            await self.push("500 Command line too long")
+            return
+        command, _, argument = line.partition(b" ")
+        if not line or not command.isascii():
+            await self.push("500 Error: bad syntax")
+            return
+        name = command.decode("ascii").upper()
+        method = self._smtp_methods.get(name)
+        if method is None:
+            await self._refuse_unknown(name)
+            return
+        self._reset_timeout()
+        # What is no UTF-8 stays as it is, and a command says what it thinks of it.
+        await method(argument.strip().decode("utf-8", "surrogateescape") if argument else None)
+
+    async def _refuse_unknown(self, name: str) -> None:
+        self._unknown += 1
+        if self._unknown < _MOST_UNKNOWN:
+            await self.push(f'500 Error: command "{name}" not recognized')
+            return
+        await self.push("502 5.5.1 Too many unrecognized commands, goodbye.")
+        self._writer.close()
+
+    async def _out_of_order(self, command: str) -> bool:
+        """Refuse what has to wait for EHLO or for AUTH."""
+        if not self._session.host_name:
+            return await self.check_helo_needed()
+        return self._auth_required and await self.check_auth_needed(command)
 
     async def _read_data(self) -> Data:
         data = Data(self._frame.limit)
@@ -329,26 +349,6 @@ class MailProtocol(SMTP):
         if rest and not data.bare_lf:
             self._reader.feed_data(rest)
         return data
-
-    def _parse(self, arg: str | None, keyword: str) -> tuple[str, dict[str, str]] | str:
-        """Return address and parameters of a MAIL or RCPT command, or the reply that refuses it."""
-        syntax = f"501 5.5.4 Syntax: {'MAIL' if keyword == 'FROM:' else 'RCPT'} {keyword}<address>"
-        if arg is None or arg[: len(keyword)].upper() != keyword:
-            return syntax
-        arg = arg[len(keyword) :].strip()
-        if not arg:
-            return syntax
-        found = _PATH.fullmatch(arg)
-        if found is None:
-            return "553 5.1.3 Malformed address"
-        address = found[1] or found[2] or ""
-        if not address and keyword == "TO:":
-            return syntax
-        parameters: dict[str, str] = {}
-        for word in (found[3] or "").split():
-            name, _, value = word.partition("=")
-            parameters[name.upper()] = value
-        return address, parameters
 
     def _refuse_mail(self, parameters: dict[str, str]) -> str | None:
         """Return the reply that refuses parameters of MAIL, or None."""
@@ -368,12 +368,35 @@ class MailProtocol(SMTP):
         return TOO_LARGE.format(limit=self._frame.limit)
 
     def _set_rset_state(self) -> None:
-        super()._set_rset_state()  # type: ignore[no-untyped-call]
+        if self.envelope is None:
+            # Our mails are elsewhere: one serves for all that aiosmtpd wants with it.
+            super()._set_rset_state()  # type: ignore[no-untyped-call]
         self._has_mail = False
         self._recipients = 0
         self._conversation.reset()
 
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Put off the end of a silent connection to ``duration`` seconds from now, or as many as the frame allows.
+
+        The timer stays as it is when it looks early enough: then it will see how long there still is to wait.
+        """
+        now = self._frame.time()
+        self._deadline = now + (duration or self._frame.timeout)
+        if self._deadline < self._looks_at:
+            self._look_later(now)
+
+    def _look_later(self, now: float) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        self._looks_at = self._deadline
+        self._timeout_handle = self.loop.call_later(self._deadline - now, self._timeout_cb)
+
     def _timeout_cb(self) -> None:
+        self._looks_at = math.inf
+        now = self._frame.time()
+        if now < self._deadline:
+            self._look_later(now)
+            return
         if self.transport is not None and self.transport.is_closing():
             self.abort()
         else:
@@ -411,13 +434,3 @@ def _unused(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> Non
 _COMMANDS = tuple(
     (name.removeprefix("smtp_"), getattr(MailProtocol, name)) for name in dir(MailProtocol) if name.startswith("smtp_")
 )
-
-
-class _Sizes(dict[str, int]):
-    """One limit for every command; aiosmtpd's own would remember each command it was ever sent."""
-
-    def __missing__(self, _command: str) -> int:
-        return MailProtocol.line_length_limit
-
-
-_SIZES = _Sizes()

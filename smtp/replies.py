@@ -22,6 +22,7 @@ TABLE: dict[type[BridgeError], str] = {
     errors.AccountDisabled: "550 5.7.1",
     errors.SenderName: "550 5.7.1",
     errors.CountryRefused: "550 5.7.1",
+    errors.NoRoute: "550 5.4.4",
     errors.OptedOut: "550 5.7.1",
     errors.QuietHours: "550 5.7.1",
     errors.NoText: "554 5.6.0",

@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING
 
 from bridge.model.account import normalise_address
 from bridge.model.errors import BridgeError, InternalError, SenderRefused, TextTooLong, TooManyRecipients
-from bridge.model.message import Addressee, Submission
 from bridge.telemetry import get_logger
 from smtp import replies
 from smtp.address import parse_recipient
-from smtp.content import idempotency_key, read_content
+from smtp.content import read_content
+from smtp.submission import DOOR, submission_of
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from bridge.model.account import Account
+    from bridge.model.message import Submission
     from bridge.pipeline.intake import Intake
     from smtp.config import SmtpSettings
-
-DOOR = "smtp"
 
 _log = get_logger(__name__)
 
@@ -105,19 +104,13 @@ class Conversation:
         if self._account is None:  # pragma: no cover - a recipient was taken, so its sender was authorised
             reason = "no account"
             raise InternalError(reason)
-        mail = read_content(content)
-        return Submission(
+        return submission_of(
+            read_content(content),
             account_id=self._account.id,
-            door=DOOR,
             origin=self._sender,
-            recipients=tuple(
-                Addressee(number=number, key=idempotency_key(mail, sender=self._sender, number=number))
-                for number in self._numbers
-            ),
-            text=mail.text,
-            proof=f"network {self._peer}",
-            reference=mail.message_id,
+            numbers=self._numbers,
             max_parts=self._settings.max_parts,
+            proof=f"network {self._peer}",
         )
 
     def refused(self, error: BridgeError) -> None:

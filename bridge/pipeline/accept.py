@@ -126,6 +126,7 @@ class _Desk:
     def __init__(self, submission: Submission, account: Account, rules: Rules, now: datetime) -> None:
         self._submission = submission
         self._account = account
+        self.account = account.name
         self.rules = rules
         self._now = now
         self._most = min(
@@ -251,6 +252,9 @@ def _recipient(
     try:
         text, size = desk.write(addressee)
         due_at = desk.due(desk.country(addressee.number))
+        lane = rules.router.choose(
+            addressee.number, account=desk.account, sender=message.sender, priority=submission.priority
+        ).name
     except Refusal as refusal:
         return refusal
     return Recipient(
@@ -259,7 +263,7 @@ def _recipient(
         number=addressee.number,
         key=addressee.key,
         state=State.SCHEDULED if due_at > message.created_at else State.QUEUED,
-        lane=rules.router.choose(addressee.number).name,
+        lane=lane,
         parts=size.parts,
         due_at=due_at,
         expires_at=desk.expires_at,

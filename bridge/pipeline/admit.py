@@ -45,10 +45,14 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admission:
-    """What of an :class:`Asked` may go on, and by position why the others may not."""
+    """What of an :class:`Asked` may go on, and by position why the others may not.
+
+    ``credit`` is what the account has left after it, in thousandths; None where its texts are only counted.
+    """
 
     admitted: tuple[Recipient, ...]
     refused: dict[int, BridgeError]
+    credit: int | None = None
 
 
 @dataclass(slots=True)
@@ -112,7 +116,9 @@ def _one(asked: Asked, windows: Sequence[tuple[Window, Limit | None]], counts: _
         admitted = []
     elif not plan.test:
         trial.keep()
-    return Admission(admitted=tuple(admitted), refused=refused)
+    purse = counts.purses[plan.message.account_id]
+    credit = None if purse.limit is None else purse.balance
+    return Admission(admitted=tuple(admitted), refused=refused, credit=credit)
 
 
 class _Trial:

@@ -2,7 +2,8 @@
 
 Submissions and other changes (claims, outcomes, reports) wait in one line. The thread takes all that wait,
 runs them in ONE transaction, and answers after its commit; while that commit is on its way to the disk, the
-next ones gather. So the cost of a commit is shared by as many as are there, and nobody waits for a timer.
+next ones gather. It is woken when the event loop has been through all that came in, not at the first of it. So the
+cost of a commit is shared by as many as are there, and nobody waits for a timer.
 
 Each submission succeeds or fails alone: when a shared transaction breaks, it is rolled back and each is tried
 in a transaction of its own. A database that cannot be written fails them all at once, and no sender is told
@@ -22,6 +23,7 @@ from bridge.model.errors import BridgeError, InternalError, Stopping, StoreUnava
 from bridge.model.message import Receipt, Result, recipient_id
 from bridge.model.state import State
 from bridge.pipeline.admit import Asked, admit
+from bridge.pipeline.order import in_order
 from bridge.store import events, submissions
 from bridge.store.engine import DatabaseError, is_race, name_of
 from bridge.telemetry import get_logger
@@ -68,7 +70,9 @@ class Writer:
         """Prepare; :meth:`start` begins."""
         self._store = store
         self._waiting: deque[_Submit | _Change] = deque()
-        self._wake = threading.Condition()
+        self._gate = threading.Lock()
+        self._bell = threading.Event()
+        self._rings_next: asyncio.AbstractEventLoop | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._trouble: StoreUnavailable | None = None
@@ -110,19 +114,25 @@ class Writer:
 
         A database that does not answer within ``seconds`` is not waited for: who waits for it gets no answer.
         """
-        with self._wake:
+        with self._gate:
             self._closing = True
-            self._wake.notify()
+        self._bell.set()
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, seconds)
 
     def _put(self, job: _Submit | _Change) -> None:
-        with self._wake:
+        with self._gate:
             if self._closing:
                 reason = "the bridge is stopping"
                 raise Stopping(reason)
             self._waiting.append(job)
-            self._wake.notify()
+        if self._rings_next is not job.loop:
+            self._rings_next = job.loop
+            job.loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._rings_next = None
+        self._bell.set()
 
     def _run(self) -> None:
         while jobs := self._next():
@@ -136,16 +146,21 @@ class Writer:
             _answer(answers)
 
     def _next(self) -> list[_Submit | _Change]:
-        with self._wake:
-            while not self._waiting and not self._closing:
-                self._wake.wait()
-            jobs: list[_Submit | _Change] = []
-            weight = 0
+        """Wait for jobs and return all there are, within the bound; none once the writer has nothing more to do."""
+        jobs: list[_Submit | _Change] = []
+        weight = 0
+        closing = False
+        while not jobs and not closing:
+            self._bell.wait()
+            self._bell.clear()
+            # Asked before the jobs are: none comes after it.
+            closing = self._closing
             while self._waiting and weight <= _MOST_ROWS:
-                job = self._waiting.popleft()
-                weight += job.weight
-                jobs.append(job)
-            return jobs
+                jobs.append(self._waiting.popleft())
+                weight += jobs[-1].weight
+            if self._waiting or closing:
+                self._bell.set()
+        return jobs
 
     def _commit(self, jobs: list[_Submit | _Change], *, again: bool = False) -> list[_Answer]:
         try:
@@ -221,6 +236,7 @@ def take(connection: Connection, plans: Sequence[Plan], *, now: int) -> list[Rec
 def _wave(
     connection: Connection, plans: Sequence[Plan], taken: dict[tuple[int, str], tuple[str, int]], now: int
 ) -> list[Receipt]:
+    plans = in_order(connection, plans)
     known = [_known(plan, taken) for plan in plans]
     asked = [
         Asked(plan=plan, recipients=[one for one in plan.recipients if one.id not in before])
@@ -276,7 +292,7 @@ def _receipt(plan: Plan, known: dict[str, str], admission: Admission) -> Receipt
         message_id: str | None = plan.message.id
     else:
         message_id = next((first.rpartition("-")[0] for first in known.values()), None)
-    return Receipt(message_id=message_id, results=results)
+    return Receipt(message_id=message_id, results=results, credit=admission.credit)
 
 
 def _result(result: Result, known: dict[str, str], refused: dict[str, BridgeError]) -> Result:

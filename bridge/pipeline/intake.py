@@ -10,6 +10,8 @@ from bridge.pipeline.accept import accept
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
+
     from bridge.clock import Clock
     from bridge.model.errors import Refusal
     from bridge.model.message import Receipt, Submission
@@ -39,6 +41,7 @@ class Intake:
         self.rules = rules
         self._metrics = metrics
         self._clock = clock
+        self._doors: dict[str, tuple[Counter, Histogram]] = {}
 
     def plan(self, submission: Submission) -> Plan:
         """Return what would be committed. Raises a :exc:`~bridge.model.errors.Refusal`."""
@@ -61,25 +64,48 @@ class Intake:
         except BridgeError as error:
             self.refused(door, error)
             raise
+        self._tell(submission, receipt, seconds=(self._clock() - began).total_seconds())
+        return receipt
+
+    def _tell(self, submission: Submission, receipt: Receipt, *, seconds: float) -> None:
+        """Count and log what became of a submission."""
+        door = submission.door
+        fresh = duplicates = 0
+        codes = []
         for result in receipt.results:
             if result.refusal is not None:
+                codes.append(result.refusal.code)
                 self.refused(door, result.refusal)
-        refused = sorted({result.refusal.code for result in receipt.results if result.refusal is not None})
-        fresh = sum(not result.duplicate and result.refusal is None for result in receipt.results)
-        duplicates = sum(result.duplicate and result.refusal is None for result in receipt.results)
+            elif result.duplicate:
+                duplicates += 1
+            else:
+                fresh += 1
+        accepted, accept_seconds = self._of_door(door)
         if not submission.test:
-            self._metrics.accepted.labels(door).inc(fresh)
+            accepted.inc(fresh)
         if duplicates:
             self._metrics.duplicates.labels(door).inc(duplicates)
-        self._metrics.accept_seconds.labels(door).observe((self._clock() - began).total_seconds())
-        told: dict[str, object] = {"id": receipt.message_id, "account": submission.account_id, "door": door}
-        told |= {"recipients": len(receipt.results), "duplicates": duplicates}
-        if refused:
-            told |= {"refused": len(receipt.results) - fresh - duplicates, "codes": refused}
+        accept_seconds.observe(seconds)
+        told: dict[str, object] = {
+            "id": receipt.message_id,
+            "account": submission.account_id,
+            "door": door,
+            "recipients": len(receipt.results),
+            "duplicates": duplicates,
+        }
+        if codes:
+            told |= {"refused": len(codes), "codes": sorted(set(codes))}
         if submission.test:
             told["test"] = True
         _log.info("accepted" if receipt.message_id is not None else "refused", **told)
-        return receipt
+
+    def _of_door(self, door: str) -> tuple[Counter, Histogram]:
+        """Return a door's own metrics, looked up once: prometheus_client takes longer to find them than to count."""
+        known = self._doors.get(door)
+        if known is None:
+            known = self._metrics.accepted.labels(door), self._metrics.accept_seconds.labels(door)
+            self._doors[door] = known
+        return known
 
     async def _plan(self, submission: Submission) -> Plan:
         try:

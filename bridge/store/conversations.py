@@ -6,10 +6,9 @@ Limits per number are asked of the times; a reply from the phone finds by it the
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import TextClause, bindparam, delete, select, text
+from sqlalchemy import delete, select
 
 from bridge.store import batch
 from bridge.store.tables import conversations, inbound_taken
@@ -29,11 +28,9 @@ _REPLACE = (
 
 def times(connection: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
     """Return when each (number, account) was texted lately, in milliseconds, oldest first. The caller holds locks."""
-    packed = batch.pack(wanted)
-    if packed == "[]":
-        return {}
-    rows = connection.execute(_times(connection.dialect.name), {"rows": packed})
-    return {(row[0], row[1]): json.loads(row[2]) for row in rows}
+    whose = ("number", "account_id")
+    rows = batch.matching(connection, conversations, whose, wanted, (*whose, "times"))
+    return {(number, account): json.loads(known) for number, account, known in rows}
 
 
 def note(connection: Connection, rows: Sequence[tuple[str, int, int, str, int, Sequence[int]]]) -> None:
@@ -75,12 +72,3 @@ def first_time(connection: Connection, carrier: str, carrier_id: str, *, now: in
 def forget_inbound(connection: Connection, *, before: int) -> None:
     """Forget which texts from phones were brought before a time: no carrier repeats one for that long."""
     connection.execute(delete(inbound_taken).where(inbound_taken.c.created_at < before))
-
-
-@lru_cache(maxsize=2)
-def _times(dialect: str) -> TextClause:
-    columns = [conversations.c.number, conversations.c.account_id]
-    return text(
-        f"SELECT c.number, c.account_id, c.times FROM {batch.source(dialect, columns)}"  # noqa: S608
-        " JOIN conversations AS c ON c.number = batch.number AND c.account_id = batch.account_id"
-    ).bindparams(bindparam("rows"))

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, 
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.pool import QueuePool
 
+from bridge.clock import system_clock
 from bridge.model.errors import ConfigError, StoreFull, StoreUnavailable
 from bridge.model.moment import to_ms
 
@@ -53,11 +54,7 @@ _READ: dict[str, dict[str, Any]] = {
 _DISK_FULL = "53100"
 _RACES = frozenset({"40001", "40P01", "55P03"})  # serialization_failure, deadlock_detected, lock_not_available
 
-_NOW = {
-    # A Julian day is whole milliseconds that a float just misses: cut off, it would be one too early now and then.
-    "sqlite": text("SELECT CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"),
-    "postgresql": text("SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)"),
-}
+_NOW = text("SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)")
 
 
 class Store:
@@ -72,8 +69,9 @@ class Store:
         Raises :exc:`ConfigError` for a URL of neither database, or a folder that does not exist.
         """
         self.url = url
-        self._clock = clock
         self.engine = _make_engine(url)
+        # SQLite has no clock but that of the machine, which all its processes share.
+        self._clock = clock or (system_clock if self.dialect == "sqlite" else None)
 
     @property
     def dialect(self) -> str:
@@ -108,7 +106,7 @@ class Store:
         """Return the database's time in milliseconds since 1970: the one clock that all nodes share."""
         if self._clock is not None:
             return to_ms(self._clock())
-        return int(connection.execute(_NOW[self.dialect]).scalar_one())
+        return int(connection.execute(_NOW).scalar_one())
 
     def room(self) -> int | None:
         """Return how many bytes the disk of a database file still takes, or None where a server has the database."""
@@ -128,7 +126,7 @@ def _make_engine(url: str) -> Engine:
         raise ConfigError(reason) from error
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in _NOW:
+    if parsed.get_backend_name() not in _READ:
         reason = (
             f"database: {parsed.drivername} is not supported; write sqlite:///bridge.db or postgresql://user@host/name"
         )
@@ -170,6 +168,8 @@ def _sqlite_engine(path: str | None, url: URL) -> Engine:
             f"busy_timeout = {_BUSY_TIMEOUT_MS}",
             f"cache_size = -{_CACHE_KIB}",
             f"wal_autocheckpoint = {_WAL_PAGES}",
+            # Where a statement notes what it has to undo, should it break: a file for each, but for this.
+            "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import TextClause, bindparam, func, select, text, update
+from sqlalchemy import func, select, update
 
 from bridge.model.errors import NoCredit
 from bridge.store import batch
@@ -74,9 +74,8 @@ class Statement:
 
 def lock(connection: Connection, account_ids: Collection[int]) -> dict[int, Purse]:
     """Lock accounts until the transaction ends, in the order of their ids, and return their purses."""
-    rows = connection.execute(
-        _lock(connection.dialect.name), {"rows": batch.pack([account_id] for account_id in account_ids)}
-    )
+    packed = batch.pack([account_id] for account_id in account_ids)
+    rows = batch.execute(connection, _lock(connection.dialect.name), packed)
     return {row[0]: Purse(balance=row[1], limit=row[2]) for row in rows}
 
 
@@ -113,6 +112,14 @@ def refund(connection: Connection, rows: Iterable[tuple[int, str, int, int]], *,
 def balance(connection: Connection, account_id: int) -> int:
     """Return the account's credit in thousandths."""
     return int(connection.execute(select(accounts.c.balance).where(accounts.c.id == account_id)).scalar_one())
+
+
+def credit_left(connection: Connection, account_id: int) -> int | None:
+    """Return the account's credit in thousandths; None where its texts are only counted."""
+    row = connection.execute(
+        select(accounts.c.balance, accounts.c.credit_limit).where(accounts.c.id == account_id)
+    ).one()
+    return None if row.credit_limit is None else int(row.balance)
 
 
 def set_limit(connection: Connection, account_id: int, limit: int | None) -> None:
@@ -185,26 +192,23 @@ def _post(connection: Connection, rows: Sequence[tuple[int, int, str, str | None
     sums: defaultdict[int, int] = defaultdict(int)
     for account, amount, *_ in rows:
         sums[account] += amount
-    connection.execute(_settle(connection.dialect.name), {"rows": batch.pack(sorted(sums.items()))})
-
-
-# Written out, for they run in every commit: SQLAlchemy would work out each anew for its number of accounts.
+    batch.execute(connection, _settle(connection.dialect.name), batch.pack(sorted(sums.items())))
 
 
 @lru_cache(maxsize=2)
-def _lock(dialect: str) -> TextClause:
+def _lock(dialect: str) -> str:
     # Rows that only name an account need not wait for this lock. SQLite has locked everything already.
     locked = " FOR NO KEY UPDATE OF a" if dialect == "postgresql" else ""
-    return text(
+    return (
         f"SELECT a.id, a.balance, a.credit_limit FROM {batch.source(dialect, [accounts.c.id])}"  # noqa: S608
         f" CROSS JOIN accounts AS a WHERE a.id = batch.id ORDER BY a.id{locked}"
-    ).bindparams(bindparam("rows"))
+    )
 
 
 @lru_cache(maxsize=2)
-def _settle(dialect: str) -> TextClause:
-    return text(
+def _settle(dialect: str) -> str:
+    return (
         "UPDATE accounts SET balance = accounts.balance + batch.amount"  # noqa: S608 - names of our own columns
         f" FROM {batch.source(dialect, [ledger.c.account_id, ledger.c.amount])}"
         " WHERE accounts.id = batch.account_id"
-    ).bindparams(bindparam("rows"))
+    )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import TextClause, bindparam, delete, select, text
+from sqlalchemy import delete, select
 
 from bridge.model.errors import NotFound
 from bridge.store import batch
@@ -67,16 +66,9 @@ def listed(connection: Connection, account_id: int, *, limit: int) -> list[OptOu
 
 def among(connection: Connection, wanted: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
     """Return those of the (number, account) pairs that are closed, by the account's list or by everybody's."""
-    packed = batch.pack(wanted)
-    if packed == "[]":
-        return set()
-    return {(row[0], row[1]) for row in connection.execute(_among(connection.dialect.name), {"rows": packed})}
-
-
-@lru_cache(maxsize=2)
-def _among(dialect: str) -> TextClause:
-    columns = [opt_outs.c.number, opt_outs.c.account_id]
-    return text(
-        f"SELECT batch.number, batch.account_id FROM {batch.source(dialect, columns)}"  # noqa: S608
-        " JOIN opt_outs AS o ON o.number = batch.number AND o.account_id IN (batch.account_id, 0)"
-    ).bindparams(bindparam("rows"))
+    pairs = set(wanted)
+    numbers = {(number,) for number, _ in pairs}
+    closed = {
+        tuple(row) for row in batch.matching(connection, opt_outs, ("number",), numbers, ("number", "account_id"))
+    }
+    return {pair for pair in pairs if pair in closed or (pair[0], EVERYBODY) in closed} if closed else set()

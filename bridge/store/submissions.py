@@ -6,8 +6,6 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import TextClause, bindparam, text
-
 from bridge.model.moment import to_ms
 from bridge.model.state import State
 from bridge.store import batch
@@ -15,7 +13,6 @@ from bridge.store.tables import idempotency_keys, messages, recipients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -62,11 +59,15 @@ def taken(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tup
 
     Each with its message and position.
     """
-    packed = batch.pack(wanted)
-    if packed == "[]":
-        return {}
-    rows = connection.execute(_taken(connection.dialect.name), {"rows": packed})
-    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    rows = batch.matching(connection, idempotency_keys, _KEY[:2], wanted, _KEY)
+    return {(account, key): (message, position) for account, key, message, position in rows}
+
+
+def latest(connection: Connection, account_ids: Iterable[int]) -> dict[int, str]:
+    """Return the highest id among the messages of each account that has any."""
+    packed = batch.pack([account_id] for account_id in account_ids)
+    rows = batch.execute(connection, _latest(connection.dialect.name), packed)
+    return {row[0]: row[1] for row in rows if row[1] is not None}
 
 
 def insert(
@@ -83,7 +84,7 @@ def insert(
     recipient_rows = []
     key_rows = []
     for message, addressed in accepted:
-        created = _milliseconds(message.created_at)
+        created, expires = to_ms(message.created_at), to_ms(message.expires_at)
         priority = int(message.priority)
         message_rows.append(
             (
@@ -100,10 +101,12 @@ def insert(
                 message.proof,
                 message.callback_url,
                 created,
-                _milliseconds(message.expires_at),
+                expires,
             )
         )
         for one in addressed:
+            # Mostly the message's own moments.
+            due = created if one.due_at is message.created_at else to_ms(one.due_at)
             recipient_rows.append(
                 (
                     message.id,
@@ -117,8 +120,8 @@ def insert(
                     one.lane,
                     priority,
                     one.parts,
-                    _due(one, now),
-                    _milliseconds(one.expires_at),
+                    due if now is None or one.state is not State.QUEUED else min(due, now),
+                    expires if one.expires_at is message.expires_at else to_ms(one.expires_at),
                     0,
                     created,
                 )
@@ -131,22 +134,10 @@ def insert(
     batch.insert(connection, idempotency_keys, _KEY, sorted(key_rows))
 
 
-def _due(one: Recipient, now: int | None) -> int:
-    due = _milliseconds(one.due_at)
-    return due if now is None or one.state is not State.QUEUED else min(due, now)
-
-
-@lru_cache(maxsize=1024)
-def _milliseconds(moment: datetime) -> int:
-    # A submission's recipients nearly always share their times: ten thousand of them, two or three moments.
-    return to_ms(moment)
-
-
 @lru_cache(maxsize=2)
-def _taken(dialect: str) -> TextClause:
-    columns = [idempotency_keys.c.account_id, idempotency_keys.c.key]
-    return text(
-        "SELECT k.account_id, k.key, k.message_id, k.position"  # noqa: S608 - names of our own columns
-        f" FROM {batch.source(dialect, columns)}"
-        " JOIN idempotency_keys AS k ON k.account_id = batch.account_id AND k.key = batch.key"
-    ).bindparams(bindparam("rows"))
+def _latest(dialect: str) -> str:
+    return (
+        "SELECT batch.account_id,"  # noqa: S608 - names of our own columns
+        " (SELECT max(m.id) FROM messages AS m WHERE m.account_id = batch.account_id)"
+        f" FROM {batch.source(dialect, [messages.c.account_id])}"
+    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import TextClause, bindparam, delete, text
+from sqlalchemy import delete
 
 from bridge.store import batch
 from bridge.store.tables import usage
@@ -34,11 +33,8 @@ _ADD = "ON CONFLICT (account_id, subject, start, ends) DO UPDATE SET amount = us
 
 def read(connection: Connection, windows: Iterable[Window]) -> dict[Window, int]:
     """Return the count of each window that has one. The caller holds the accounts' locks."""
-    packed = batch.pack(windows)
-    if packed == "[]":
-        return {}
-    rows = connection.execute(_read(connection.dialect.name), {"rows": packed})
-    return {Window(row[0], row[1], row[2], row[3]): row[4] for row in rows}
+    rows = batch.matching(connection, usage, Window._fields, windows, _COLUMNS)
+    return {Window(*window): amount for *window, amount in rows}
 
 
 def add(connection: Connection, amounts: Mapping[Window, int]) -> None:
@@ -51,13 +47,3 @@ def add(connection: Connection, amounts: Mapping[Window, int]) -> None:
 def sweep(connection: Connection, *, now: int) -> int:
     """Forget windows that are over. Returns how many."""
     return connection.execute(delete(usage).where(usage.c.ends <= now)).rowcount
-
-
-@lru_cache(maxsize=2)
-def _read(dialect: str) -> TextClause:
-    columns = [usage.c[name] for name in Window._fields]
-    matches = " AND ".join(f"u.{name} = batch.{name}" for name in Window._fields)
-    return text(
-        f"SELECT u.account_id, u.subject, u.start, u.ends, u.amount FROM {batch.source(dialect, columns)}"  # noqa: S608
-        f" JOIN usage AS u ON {matches}"
-    ).bindparams(bindparam("rows"))

@@ -33,8 +33,9 @@ from bridge.model.message import Addressee, Outcome
 from bridge.model.price import PriceTable
 from bridge.model.state import State
 from bridge.pipeline.commit import Writer, take
-from bridge.pipeline.dispatch import claim_batch, conclude, settle
+from bridge.pipeline.claim import Table, claim_batch
 from bridge.pipeline.retry import Backoff
+from bridge.pipeline.settle import conclude, settle
 from bridge.store import messages, tables
 from bridge.store.engine import Store
 from sqlalchemy import select
@@ -107,7 +108,7 @@ def submit(thread, own):
 
 def give_back(connection):
     rows = claim_batch(
-        connection, store=store, route=ROUTE, known={"a"}, limit=3, owner=str(node), lease=600,
+        connection, store=store, table=Table(route=ROUTE, known={"a"}), limit=3, owner=str(node), lease=600,
     )
     ends = [
         (row, settle(Outcome.refused("no") if place else Outcome.accepted("c"), row=row, route=ROUTE,

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.model.errors import Conflict, NotFound, SchemaMismatch
-from bridge.store import accounts, events, ledger, revision, schema, submissions, tables
+from bridge.store import accounts, batch, events, ledger, opt_outs, revision, schema, submissions, tables, usage
 from bridge.store.directory import load_directory
 from bridge.store.engine import Store
 from bridge.store.tables import heartbeat, metadata
@@ -297,7 +297,13 @@ def test_the_revision_grows_with_each_change(any_store: Store) -> None:
     with any_store.write() as connection:
         accounts.revoke_mailbox(connection, account, "ann@example.com")
     look()
-    assert seen == [0, 1, 2, 2, 3, 4]
+    with any_store.write() as connection:
+        accounts.add_key(connection, account, user="till", kind="token", secret="hash", now=1)
+    look()
+    with any_store.write() as connection:
+        accounts.revoke_key(connection, account, "till", now=1)
+    look()
+    assert seen == [0, 1, 2, 2, 3, 4, 5, 6]
 
 
 def test_the_directory(any_store: Store) -> None:
@@ -363,6 +369,39 @@ def test_texts_are_kept_to_the_letter(any_store: Store, clock: HandClock, words:
         kept = connection.execute(text("SELECT text, sender FROM messages")).one()
         key = connection.execute(text("SELECT key FROM idempotency_keys")).scalar_one()
     assert (kept.text, kept.sender, key) == (words, words, words)
+
+
+@pytest.mark.parametrize("words", ["שלום ✓ 👋", 'quote " and \\ and \\u0000', "[1, null]", "50% :rows %(rows)s", ""])
+def test_what_is_wanted_is_found_to_the_letter(any_store: Store, words: str) -> None:
+    """Of many rows those come back that all the named columns fit, each as often as it is wanted, as they were."""
+    account = texts.add_account(any_store)
+    windows = [usage.Window(account, subject, start, 2_000_000_000_000) for subject in (words, "x") for start in (1, 2)]
+    with any_store.write() as connection:
+        usage.add(connection, {window: 10**15 + place for place, window in enumerate(windows)})
+    on, give = usage.Window._fields, ("amount", "subject")
+    wanted = [windows[0], windows[3], windows[0], windows[0]._replace(ends=1), windows[1]._replace(account_id=99)]
+    with any_store.read() as connection:
+        found = batch.matching(connection, tables.usage, on, wanted, give)
+        assert sorted(found) == sorted([[10**15, words], [10**15, words], [10**15 + 3, "x"]])
+        assert batch.matching(connection, tables.usage, on, [], give) == []
+        assert batch.matching(connection, tables.usage, on, wanted[3:], give) == []
+        assert usage.read(connection, windows[1:]) == {
+            window: 10**15 + place for place, window in enumerate(windows) if place
+        }
+
+
+def test_who_is_closed_to_whom(any_store: Store) -> None:
+    """A number is closed to the account that it asked, or to everybody; to others it is open."""
+    mine, other = texts.add_account(any_store), texts.add_account(any_store, "other")
+    one, two, three = (texts.number(place) for place in range(3))
+    with any_store.write() as connection:
+        opt_outs.add(connection, one, mine, word="stop", now=1)
+        opt_outs.add(connection, two, opt_outs.EVERYBODY, word="stop", now=1)
+    with any_store.read() as connection:
+        pairs = [(number, account) for number in (one, two, three) for account in (mine, other)]
+        assert opt_outs.among(connection, pairs) == {(one, mine), (two, mine), (two, other)}
+        assert opt_outs.among(connection, [(one, other), (three, mine)]) == set()
+        assert opt_outs.among(connection, []) == set()
 
 
 def test_rows_need_their_account(any_store: Store, clock: HandClock) -> None:

@@ -46,6 +46,23 @@ def cut(octets: bytes, places: list[int]) -> list[bytes]:
     return [octets[begin:end] for begin, end in pairwise(edges)]
 
 
+class Watch:
+    """A clock that a test sets by hand, in seconds; ``asked`` counts how often a connection looked at it."""
+
+    def __init__(self) -> None:
+        self.shows = 1000.0
+        self.asked = 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        return self.shows
+
+    async def seen(self, times: int = 1) -> None:
+        """Wait until it was looked at so many times more."""
+        wanted = self.asked + times
+        await until(lambda: self.asked >= wanted)
+
+
 class Oops(Exception):
     """What no conversation should raise."""
 
@@ -131,13 +148,18 @@ class Host:
 
 
 @asynccontextmanager
-async def hosting(*, limit: int = 100_000, timeout: float = 60.0) -> AsyncIterator[Host]:  # noqa: ASYNC109
+async def hosting(
+    *,
+    limit: int = 100_000,
+    timeout: float = 60.0,  # noqa: ASYNC109
+    time: Callable[[], float] | None = None,
+) -> AsyncIterator[Host]:
     """Give a server. At the end no connection may be left, no task, and nothing that the loop complained of."""
     loop = asyncio.get_running_loop()
     complaints: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     before = asyncio.all_tasks()
-    host = Host(Frame(hostname="sms.example.com", limit=limit, timeout=timeout, loop=loop), Double())
+    host = Host(Frame(hostname="sms.example.com", limit=limit, timeout=timeout, loop=loop, time=time), Double())
     server = await loop.create_server(host.connection, "127.0.0.1", 0)
     host.port = server.sockets[0].getsockname()[1]
     try:
@@ -221,7 +243,12 @@ async def calling(host: Host | int) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def talk(*, limit: int = 100_000, timeout: float = 60.0) -> AsyncIterator[tuple[Host, Client]]:  # noqa: ASYNC109
+async def talk(
+    *,
+    limit: int = 100_000,
+    timeout: float = 60.0,  # noqa: ASYNC109
+    time: Callable[[], float] | None = None,
+) -> AsyncIterator[tuple[Host, Client]]:
     """Give a server and a client that is connected to it."""
-    async with hosting(limit=limit, timeout=timeout) as host, calling(host) as client:
+    async with hosting(limit=limit, timeout=timeout, time=time) as host, calling(host) as client:
         yield host, client

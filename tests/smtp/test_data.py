@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtp.protocol import Data
+from smtp.data import Data
 from tests.smtp.talk import cut
 
 END = b"\r\n.\r\n"

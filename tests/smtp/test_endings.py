@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from smtp import protocol, replies
-from tests.smtp.talk import LOOPS, Client, Oops, calling, hosting, run, talk, until
+from tests.smtp.talk import LOOPS, Client, Oops, Watch, calling, hosting, run, talk, until
 
 pytestmark = pytest.mark.enable_socket
 
@@ -72,17 +72,43 @@ def test_silence_ends(loop: str, where: str) -> None:
 
 @BOTH
 def test_a_slow_mail_is_not_silence(loop: str) -> None:
-    """Each piece of a mail begins the time anew: a slow line may take longer than a silent one."""
+    """Each command and each piece of a mail begins the time anew; once it is over, not before, the connection is."""
+
+    async def main() -> None:
+        watch = Watch()
+        # The timer runs on the loop's own time, so it looks at the watch again and again.
+        async with talk(timeout=0.01, time=watch) as (host, client):
+            await client.begin()
+            for _ in range(5):
+                watch.shows += 0.009
+                await client.send(b"hello\r\n")
+                await until(lambda: host.only._deadline == watch.shows + 0.01)
+                await watch.seen(2)
+            assert (await client.say("."))[:3] == "250"
+            for _ in range(5):
+                watch.shows += 0.009
+                assert (await client.say("NOOP"))[:3] == "250"
+                await watch.seen(2)
+            watch.shows += 0.01
+            assert await client.rest() == "421 4.4.2 Timeout; closing\r\n"
+            assert len(host.double.mails) == 1
+
+    run(loop, main())
+
+
+@BOTH
+def test_one_timer_for_a_connection(loop: str) -> None:
+    """Commands make no new timer; an end that has to come sooner than the timer looks does."""
 
     async def main() -> None:
         async with talk(timeout=60) as (host, client):
-            await client.begin()
-            seen = {host.only._timeout_handle}
+            await client.greet()
+            timer = host.only._timeout_handle
             for _ in range(3):
-                await client.send(b"hello\r\n")
-                await until(lambda: host.only._timeout_handle not in seen)
-                seen.add(host.only._timeout_handle)
-            assert (await client.say("."))[:3] == "250"
+                assert (await client.say("NOOP"))[:3] == "250"
+            assert host.only._timeout_handle is timer
+            host.only._reset_timeout(0.01)
+            assert await client.rest() == "421 4.4.2 Timeout; closing\r\n"
 
     run(loop, main())
 

@@ -15,8 +15,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from bridge.model.errors import ConfigError, StoreFull, StoreUnavailable
-from bridge.store import accounts, revision, schema
-from bridge.store.engine import Store
+from bridge.store import accounts, batch, revision, schema, tables
+from bridge.store.engine import Store, name_of
 from tests.support import texts
 from tests.support.clock import HandClock
 from tests.support.postgres import Server
@@ -159,6 +159,23 @@ def test_a_bug_is_not_the_databases_fault(any_store: Store) -> None:
     assert errors[1] is IntegrityError
     with any_store.write() as connection:
         schema.probe(connection)
+
+
+def test_an_error_keeps_the_rows_to_itself(any_store: Store) -> None:
+    """What was to be written is in no error's words, nor in its name: a text may be private, and logs are read."""
+    secret = "private: 4711"
+    for statement in (
+        "INSERT INTO heartbeat (id, beats) SELECT 1, length(CAST(:words AS text))",
+        "SELECT CAST(:words AS text) FROM nowhere",
+    ):
+        with pytest.raises(Exception) as told, any_store.write() as connection:  # noqa: PT011 - whichever it is
+            connection.execute(text(statement), {"words": secret})
+        assert secret not in str(told.value)
+        assert secret not in name_of(told.value)
+    with pytest.raises(IntegrityError) as clash, any_store.write() as connection:
+        batch.insert(connection, tables.heartbeat, ("id", "beats"), [(1, 4711)])
+    assert "4711" not in str(clash.value)
+    assert name_of(clash.value).startswith("IntegrityError ")
 
 
 @pytest.mark.postgres
