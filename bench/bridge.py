@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -65,6 +67,19 @@ def folder() -> Iterator[Path]:
             accounts.allow_mailbox(connection, account.id, SENDER, now=now)
         store.close()
         yield path
+
+
+def key(path: Path) -> str:
+    """Make a login for the folder's account, and return its token."""
+    token = secrets.token_urlsafe(32)
+    store = Store(f"sqlite:///{path / 'bridge.db'}")
+    with store.write() as connection:
+        account = accounts.find_account(connection, "bench")
+        kept = hashlib.sha256(token.encode()).hexdigest()
+        now = to_ms(system_clock())
+        accounts.add_key(connection, account.id, user="bench", kind="token", secret=kept, now=now)
+    store.close()
+    return token
 
 
 @contextmanager

@@ -12,7 +12,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import doors
-from bridge.carriers.registry import KINDS
+from bridge.calls.desk import Desk
+from bridge.calls.logins import Logins
+from bridge.calls.throttle import Throttle
+from bridge.carriers import registry
+from bridge.carriers.base import Asked, Fetched
 from bridge.clock import Clock, system_clock
 from bridge.doors import Health
 from bridge.model.errors import BridgeError, InternalError
@@ -20,6 +24,8 @@ from bridge.pipeline.commit import Writer
 from bridge.pipeline.dispatch import Dispatcher, Pace
 from bridge.pipeline.inbound import Words
 from bridge.pipeline.intake import Intake
+from bridge.pipeline.notify import Notifier, Tempo
+from bridge.pipeline.polls import Patience, Polls
 from bridge.pipeline.reports import News
 from bridge.pipeline.retry import Backoff
 from bridge.pipeline.snapshot import Snapshot
@@ -66,20 +72,48 @@ class App:
             metrics=self.metrics,
             clock=clock,
         )
-        self._carriers: dict[str, Carrier] = {
-            name: KINDS[table.kind][1](name, table, clock=clock) for name, table in settings.carriers.items()
+        self.logins = Logins(
+            snapshot=self.intake.snapshot,
+            secret_key=settings.secret(),
+            metrics=self.metrics,
+            clock=clock,
+            throttle=Throttle(settings.login.patience),
+        )
+        self.desk = Desk(
+            store=self.store,
+            writer=self._writer,
+            intake=self.intake,
+            clock=clock,
+            region=settings.default_region,
+            allowed=settings.callbacks.allow_networks,
+        )
+        self.carriers: Mapping[str, Carrier] = registry.build(
+            settings.carriers, public_url=settings.public_url, clock=clock
+        )
+        asked = {
+            name: (carrier, Patience(age=table.ask_for, undelivered=table.ask_ends == "undelivered"))
+            for name, carrier in self.carriers.items()
+            if isinstance(carrier, Asked) and (table := settings.carriers[name]).ask
         }
-        self._news = News(
+        self.news = News(
             store=self.store,
             writer=self._writer,
             metrics=self.metrics,
             words=Words.of(settings.opt_out.stop, settings.opt_out.start),
+            asked=asked,
+        )
+        self._polls = Polls(
+            store=self.store,
+            writer=self._writer,
+            news=self.news,
+            asked=asked,
+            fetched={name: carrier for name, carrier in self.carriers.items() if isinstance(carrier, Fetched)},
         )
         self._dispatcher = Dispatcher(
             store=self.store,
             writer=self._writer,
             router=rules.router,
-            carriers=self._carriers,
+            carriers=self.carriers,
             owner=f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}",
             metrics=self.metrics,
             pace=Pace(
@@ -87,7 +121,16 @@ class App:
                 batch=settings.dispatch.batch,
                 backoff=Backoff(first=settings.dispatch.first_retry, ceiling=settings.dispatch.longest_retry),
             ),
+            rates={name: table.rate for name, table in settings.carriers.items() if table.rate is not None},
+            asked=asked,
             clock=clock,
+        )
+        self._notifier = Notifier(
+            store=self.store,
+            writer=self._writer,
+            metrics=self.metrics,
+            tempo=Tempo(timeout=settings.callbacks.timeout.total_seconds(), lifetime=settings.callbacks.lifetime),
+            allowed=settings.callbacks.allow_networks,
         )
         self._listeners: set[Callable[[], None]] = set()
         self._stop = asyncio.Event()
@@ -120,10 +163,12 @@ class App:
         self._writer.on_commit = lambda: _call_soon(loop, self._changed)
         self._writer.start()
         await self.intake.snapshot.open()
-        for carrier in self._carriers.values():
-            await carrier.open(self._news)
+        for carrier in self.carriers.values():
+            await carrier.open(self.news)
+        self._polls.start()
         if self.settings.dispatch.enabled:
             self._dispatcher.start()
+            self._notifier.start()
         self._keeper = asyncio.create_task(self.intake.snapshot.keep(), name="keep directory")
         for door in self.doors.values():
             await door.open()
@@ -135,13 +180,13 @@ class App:
         await asyncio.gather(*(door.close(grace=_GRACE) for door in self.doors.values()))
         if self._keeper is not None:
             self._keeper.cancel()
-        await self._dispatcher.stop(grace=_GRACE)
-        for name, carrier in self._carriers.items():
-            try:
-                async with asyncio.timeout(_LAST_WORDS):
-                    await carrier.close()
-            except TimeoutError:
-                _log.warning("carrier does not close", carrier=name)
+        self.logins.close()
+        await asyncio.gather(
+            self._polls.stop(grace=_LAST_WORDS),
+            self._dispatcher.stop(grace=_GRACE),
+            self._notifier.stop(grace=_GRACE),
+        )
+        await asyncio.gather(*(_closed(name, carrier) for name, carrier in self.carriers.items()))
         await self._writer.stop(seconds=_LAST_WORDS)
         self.store.close()
 
@@ -205,7 +250,7 @@ class App:
 
     def _broken(self) -> str | None:
         """Say which part ended by itself, and of what; or None."""
-        for task in (self._keeper, self._dispatcher.failed):
+        for task in (self._keeper, self._dispatcher.failed, self._polls.failed, self._notifier.task):
             if self._opened and task is not None and task.done():
                 return f"a part of the bridge ended: {task.get_name()}: {task.cancelled() or task.exception()!r}"
         return next((reason for door in self.doors.values() if (reason := door.ended())), None)
@@ -220,6 +265,15 @@ def _beat(connection: Connection) -> bool:
     """Write, and say so: the writer takes it as a sign that the database is back."""
     schema.probe(connection)
     return True
+
+
+async def _closed(name: str, carrier: Carrier) -> None:
+    """Close a carrier; one that does not is left behind."""
+    try:
+        async with asyncio.timeout(_LAST_WORDS):
+            await carrier.close()
+    except TimeoutError:
+        _log.warning("carrier does not close", carrier=name)
 
 
 def serve(settings: BaseSettings) -> None:

@@ -12,7 +12,7 @@ import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -28,16 +28,18 @@ from pydantic import (
 )
 
 from bridge import doors
+from bridge.calls.throttle import Patience
 from bridge.carriers.base import CarrierSettings
 from bridge.carriers.registry import KINDS
-from bridge.fields import Listed, Region, Section, Span
+from bridge.fields import Listed, Network, Region, Section, Span
 from bridge.model.errors import ConfigError, InvalidTime
 from bridge.model.limits import Limit, parse_limits
+from bridge.model.message import Priority
 from bridge.model.price import PriceTable
 from bridge.model.when import Quiet, country_zone, parse_hours
 from bridge.pipeline.accept import Rules
 from bridge.pipeline.inbound import fold
-from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.routing import Match, Route, Router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,11 +159,93 @@ class OptOutSettings(Section):
         return self
 
 
+class LoginSettings(Section):
+    """How failed logins of programs are borne."""
+
+    failures: int = Field(
+        default=10, ge=1, le=1000, description="failed logins of a user from one address before it is blocked"
+    )
+    window: Span = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        description="time in which they are counted",
+    )
+    delay: Span = Field(
+        default=timedelta(seconds=1),
+        ge=timedelta(0),
+        le=timedelta(seconds=10),
+        description="wait before the second failure is answered; each further one waits twice as long",
+    )
+
+    @property
+    def patience(self) -> Patience:
+        """The same, for the throttle."""
+        return Patience(failures=self.failures, window=self.window, delay=self.delay)
+
+
+class CallbackSettings(Section):
+    """How customers' URLs are called."""
+
+    allow_networks: Annotated[tuple[Network, ...], Listed] = Field(
+        default=(), description="networks that are called although they are not public: 10.0.0.0/8"
+    )
+    timeout: Span = Field(
+        default=timedelta(seconds=10),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=1),
+        description="a call that is not answered by then has failed",
+    )
+    lifetime: Span = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="a call that fails is made again until it is that old"
+    )
+
+
+def _prefix(value: str) -> str:
+    digits = value.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and 1 <= len(digits) <= 15 and digits[0] != "0"):
+        message = f"{value!r} is no beginning of a number; write 1 to 15 digits as 972 or +97250"
+        raise ValueError(message)
+    return digits
+
+
+_Weight = Annotated[int, Field(ge=1, le=1000)]
+
+
 class RouteSettings(Section):
     """A way out."""
 
     name: str | None = Field(default=None, pattern="^[A-Za-z0-9_-]{1,40}$", description="its name; default: its place")
     carriers: tuple[str, ...] = Field(min_length=1, description="in the order in which they are tried")
+    weights: dict[str, _Weight] = Field(
+        default_factory=dict, description="shares of the texts, by carrier; one without takes over only"
+    )
+    prefixes: tuple[Annotated[str, AfterValidator(_prefix)], ...] = Field(
+        default=(), description="beginnings of numbers it is for"
+    )
+    countries: tuple[Region, ...] = Field(default=(), description="countries of numbers it is for")
+    accounts: tuple[str, ...] = Field(default=(), description="accounts it is for")
+    senders: tuple[str, ...] = Field(default=(), description="sender names it is for, in any case")
+    priority: Literal["bulk", "normal", "high", "urgent"] = Field(
+        default="bulk", description="least priority it is for"
+    )
+
+    @model_validator(mode="after")
+    def _weighs_its_own(self) -> Self:
+        if strange := [name for name in self.weights if name not in self.carriers]:
+            message = f"weights: {', '.join(map(repr, strange))} not among the route's carriers"
+            raise ValueError(message)
+        return self
+
+    def match(self) -> Match:
+        """Return for which texts it is."""
+        return Match(
+            prefixes=self.prefixes,
+            countries=frozenset(self.countries),
+            accounts=frozenset(self.accounts),
+            senders=frozenset(name.casefold() for name in self.senders),
+            priority=Priority[self.priority.upper()],
+        )
 
 
 class BaseSettings(Section):
@@ -176,6 +260,9 @@ class BaseSettings(Section):
     default_region: Region | None = Field(
         default=None, description="country of numbers written without one, for accounts that name none"
     )
+    secret_key: SecretStr | None = Field(
+        default=None, min_length=32, description="what passwords of digest logins are encrypted under"
+    )
     carriers: dict[str, Any] = Field(default_factory=dict, description="[carriers.NAME]: one table per carrier")
     routes: tuple[RouteSettings, ...] = Field(default=(), description="[[routes]]: default is all carriers in order")
     prices: Annotated[InstanceOf[PriceTable], BeforeValidator(_prices)] = Field(
@@ -187,12 +274,18 @@ class BaseSettings(Section):
     )
     limits: LimitSettings = LimitSettings()
     opt_out: OptOutSettings = OptOutSettings()
+    login: LoginSettings = LoginSettings()
+    callbacks: CallbackSettings = CallbackSettings()
     dispatch: DispatchSettings = DispatchSettings()
     log: LogSettings = LogSettings()
 
     def door(self, name: str) -> Any:
         """Return the settings of a door."""
         return getattr(self, name)
+
+    def secret(self) -> bytes | None:
+        """Return the secret key, or None where there is none."""
+        return self.secret_key.get_secret_value().encode() if self.secret_key is not None else None
 
     def rules(self) -> Rules:
         """Return the rules that bind every submission. Raises :exc:`ConfigError` when there is no way out."""
@@ -209,7 +302,7 @@ class BaseSettings(Section):
         if not self.routes:
             return (Route(name="1", carriers=tuple(self.carriers)),) if self.carriers else ()
         return tuple(
-            Route(name=route.name or str(place), carriers=route.carriers)
+            Route(name=route.name or str(place), carriers=route.carriers, weights=route.weights, match=route.match())
             for place, route in enumerate(self.routes, start=1)
         )
 
@@ -343,9 +436,13 @@ def _fields(root: type[BaseModel], steps: list[str]) -> set[str]:
     return set(root.model_fields)
 
 
+_CONDITIONS = frozenset({"prefixes", "countries", "accounts", "senders", "priority"})
+
+
 def _dangling(raw: Mapping[str, Any], carriers: Mapping[str, Any]) -> Iterator[str]:
     routes = raw.get("routes", [])
     names: set[str] = set()
+    takes_all: int | None = None
     for index, route in enumerate(routes if isinstance(routes, list | tuple) else []):
         if not isinstance(route, dict):
             continue
@@ -358,6 +455,10 @@ def _dangling(raw: Mapping[str, Any], carriers: Mapping[str, Any]) -> Iterator[s
             elif carrier not in carriers:
                 there = ", ".join(carriers) or "none"
                 yield f"routes.{index}.carriers: {carrier!r} is not configured; there is {there}"
+        if takes_all is not None:
+            yield f"routes.{index}: never used: routes.{takes_all} before it takes all texts; give that one a condition"
+        elif not route.keys() & _CONDITIONS:
+            takes_all = index
         name = str(route.get("name") or index + 1)
         if name in names:
             yield f"routes.{index}.name: {name!r} is taken by another route"

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from starlette.routing import BaseRoute
 
+    from bridge.calls.desk import Desk
+    from bridge.calls.logins import Logins
+    from bridge.carriers.base import Carrier
     from bridge.clock import Clock
     from bridge.pipeline.intake import Intake
+    from bridge.pipeline.reports import News
     from bridge.store.engine import Store
     from bridge.telemetry import Metrics
 
@@ -49,6 +53,10 @@ class Services(Protocol):
     """What the application offers to its doors."""
 
     intake: Intake
+    desk: Desk
+    logins: Logins
+    news: News
+    carriers: Mapping[str, Carrier]
     store: Store
     metrics: Metrics
     clock: Clock

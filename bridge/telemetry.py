@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +31,16 @@ class _Sink:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._at_once = any(getattr(stream, how, False) for how in ("line_buffering", "write_through"))
 
     def write(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(line)
+            if not self._at_once:
+                self._stream.flush()
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+        """Do nothing: each line went out when it was written."""
 
 
 def get_logger(name: str) -> Any:
@@ -65,7 +67,6 @@ def configure_logging(level: str = "info", form: str = "auto") -> None:
     )
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -117,16 +118,40 @@ class Metrics:
             ["door", "reason"],
             registry=self.registry,
         )
+        self.logins = Counter(
+            "smsbridge_logins",
+            "Logins of programs, by result.",
+            ["result"],
+            registry=self.registry,
+        )
         self.outcomes = Counter(
             "smsbridge_sends",
             "Calls of a carrier, by outcome.",
             ["carrier", "outcome"],
             registry=self.registry,
         )
+        self.carrier_up = Gauge(
+            "smsbridge_carrier_up",
+            "Whether a carrier takes texts, as its last sends tell.",
+            ["carrier"],
+            registry=self.registry,
+        )
         self.reports = Counter(
             "smsbridge_reports",
             "Reports of carriers, by state.",
             ["carrier", "state"],
+            registry=self.registry,
+        )
+        self.carrier_calls = Counter(
+            "smsbridge_carrier_calls",
+            "Calls of upstreams, by what came of them.",
+            ["carrier", "result"],
+            registry=self.registry,
+        )
+        self.callbacks = Counter(
+            "smsbridge_callbacks",
+            "Calls of customers' programs, by outcome.",
+            ["outcome"],
             registry=self.registry,
         )
         self.accept_seconds = Histogram(

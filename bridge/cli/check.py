@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge import doors
-from bridge.carriers.registry import KINDS
+from bridge.carriers import registry
 from bridge.cli.context import Context, command
 from bridge.cli.options import PLAIN
 from bridge.clock import system_clock
@@ -79,13 +79,13 @@ def _routes(settings: BaseSettings) -> str:
 
 def _carrier(settings: BaseSettings, name: str) -> str:
     table = settings.carriers[name]
-    asyncio.run(_try(KINDS[table.kind][1](name, table, clock=system_clock)))
+    asyncio.run(_try(registry.build({name: table}, public_url=settings.public_url, clock=system_clock)[name]))
     return str(table.kind)
 
 
 async def _try(carrier: Carrier) -> None:
     try:
-        await carrier.open(_Refusing())
+        await carrier.open(Refusing())
     finally:
         await carrier.close()
 
@@ -102,11 +102,13 @@ def _free(door: str, address: str) -> str:
     return f"{address} is free"
 
 
-class _Refusing:
+class Refusing:
     """A :class:`~bridge.carriers.base.Sink` that keeps nothing: whoever brings news will come again."""
 
     async def report(self, report: Report) -> None:  # noqa: ARG002 - a sink's signature
+        """Refuse."""
         raise Stopping("only a look")
 
     async def inbound(self, inbound: Inbound) -> None:  # noqa: ARG002 - the same
+        """Refuse."""
         raise Stopping("only a look")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +35,9 @@ public_url = "http://127.0.0.1:8080"
 # The country in which numbers without a country code are dialled, for accounts that name none.
 default_region = "IL"
 
+# What passwords of logins by digest are encrypted under. Keep a copy: with another one these logins are lost.
+# secret_key = "............................................"
+
 [smtp]
 # Where mail comes in, host:port; port 0 takes any free one. For other machines: "0.0.0.0:25".
 listen = ["127.0.0.1:8025"]
@@ -52,6 +57,20 @@ listen = "127.0.0.1:8080"
 
 # true: /console shows the texts, to everybody who can reach the port.
 console = false
+
+[soap]
+# false: no SOAP, and none of the legacy calls without an envelope.
+enabled = true
+
+# The bytes of one call, at most.
+max_body = 4194304
+
+# Proxies whose word on the client's address and our own URL is believed.
+trusted_proxies = ["127.0.0.0/8", "::1"]
+
+[callbacks]
+# Customers' programs are called at public addresses only, and in these networks.
+allow_networks = []
 
 [carriers.sandbox]
 # A carrier for trying out: it sends nothing, and writes a line for each text that a phone would get.
@@ -88,6 +107,17 @@ stop = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "CANCEL", "הסר", "С
 
 # Answers that open the number again.
 start = ["START", "UNSTOP", "חזור", "СТАРТ"]
+
+[login]
+# Failed logins of a user from one address before it is blocked there; five times as many block the address, and ten
+# times as many the user wherever it did not come in before.
+failures = 10
+
+# How long a failure counts.
+window = "15m"
+
+# How long the answer to a second failure waits; each further one twice as long, up to eight times that.
+delay = "1s"
 
 [dispatch]
 # false: texts are taken and kept, and none is sent.
@@ -152,13 +182,18 @@ def _write(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+            file.write(_with_a_key(TEMPLATE))
     except FileExistsError as error:
         reason = f"{path} is there already, and stays as it is; name another place with --dir"
         raise Conflict(reason) from error
     except OSError as error:
         reason = f"{path}: cannot be written: {error.strerror or error}"
         raise NotFound(reason) from error
+
+
+def _with_a_key(template: str) -> str:
+    """Return the template with a secret of its own. Nobody but the file's owner can read it."""
+    return re.sub(r'^# (secret_key = )"\.+"', rf'\1"{secrets.token_urlsafe(32)}"', template, flags=re.MULTILINE)
 
 
 def _make_database(path: Path) -> str:

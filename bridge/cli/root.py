@@ -32,6 +32,9 @@ COMMANDS = {
     "send": "Send a text.",
     "draft": "Messages that take recipients and changes until they are closed.",
     "optout": "Numbers that get no texts.",
+    "carrier": "The upstream systems: what they are, and what can be asked of them.",
+    "route": "Ways out: which carriers a text may take.",
+    "wsdl": "Print the contract of the SOAP service.",
 }
 """The commands and groups, in the order of --help; each is the module of its name."""
 

@@ -25,6 +25,7 @@
     │   │   └── UnknownZone         zone_unknown
     │   ├── QuietHours              quiet_hours
     │   ├── CountryRefused          country_not_allowed
+    │   ├── NoRoute                 route_missing
     │   ├── OptedOut                opted_out
     │   ├── UnknownRecipient        recipient_unknown
     │   ├── UnknownMessage          message_unknown
@@ -202,6 +203,12 @@ class CountryRefused(Refusal):
     """The account does not send to that country."""
 
     code = "country_not_allowed"
+
+
+class NoRoute(Refusal):
+    """No route of the configuration takes texts to that number, of that account, sender or priority."""
+
+    code = "route_missing"
 
 
 class OptedOut(Refusal):

@@ -178,11 +178,13 @@ class Receipt:
     """The answer to a submission, given only after it is durable.
 
     ``message_id`` is that of the new message when any of it is new; when everything had been taken before, that
-    of the first time; None when every recipient was refused. Each result names its own recipient.
+    of the first time; None when every recipient was refused. Each result names its own recipient. ``credit`` is what
+    the account has left afterwards, in thousandths; None where its texts are only counted.
     """
 
     message_id: str | None
     results: tuple[Result, ...]
+    credit: int | None = None
 
     @property
     def refusal(self) -> BridgeError | None:
@@ -255,6 +257,7 @@ class Outgoing:
     parts: int
     attempt: int
     expires_at: datetime
+    priority: Priority = Priority.NORMAL
 
 
 _REPORTED = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.EXPIRED})

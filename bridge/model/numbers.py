@@ -33,6 +33,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
 from bridge.model.errors import InvalidNumber, PremiumNumber, UnassignedNumber
+from bridge.model.whole_number import read_whole
 
 LONGEST_INPUT: Final = 64
 """Characters of input that are looked at; what is longer is no number."""
@@ -170,6 +171,18 @@ def to_local(e164: str) -> str:
     return phonenumbers.normalize_digits_only(national)
 
 
+def split_country_code(e164: str) -> tuple[str, str]:
+    """Return the country code of an E.164 number, and what follows: +972502345678 is 972 and 502345678.
+
+    +1 and +7 are codes of several countries, and stay whole. Raises :class:`InvalidNumber` when it is not in E.164, or
+    begins with a code that nobody has. Source: ITU-T E.164, 6.2; the list of codes in libphonenumber.
+    """
+    code = _calling_code(e164)
+    if not code:
+        raise InvalidNumber("not a number in E.164 with a known country code")
+    return code, e164[1 + len(code) :]
+
+
 @lru_cache(maxsize=_CACHED)
 def _parse(raw: str, region: str | None) -> str:
     """Do the work of parse_number. Refusals are not kept: they would push out what is asked for again."""
@@ -259,7 +272,7 @@ def _ways(digits: str, region: str | None, *, plus: bool) -> tuple[tuple[str, st
 def _read(text: str, home: str | None) -> _Reading:
     """Read digits in one way. The kind is UNKNOWN for just what is_valid_number calls invalid: ask once."""
     try:
-        number = phonenumbers.parse(text, home)
+        number = read_whole(text, home) or phonenumbers.parse(text, home)
     except NumberParseException as error:
         return _Reading(None, fault=_PARSE_REASONS[error.error_type])
     return _Reading(number, phonenumbers.number_type(number))

@@ -132,10 +132,16 @@ messages = Table(
     Column("draft", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Index("ix_messages_account_id", "account_id", "id"),
+    # Every mail has a reference, its Message-ID, and nobody asks for one by that.
+    Index(
+        "ix_messages_reference", "account_id", "reference", "id", **_only("reference IS NOT NULL AND door <> 'smtp'")
+    ),
     sqlite_with_rowid=False,
 )
-"""``draft`` (JSON) holds the rest of a submission while it is open; its recipients are held then. ``callback_url`` is
-called with the reports on it, in place of the account's."""
+"""Ids of one account's messages are committed in their order: a program reads on from the last. ``draft`` (JSON)
+holds the rest of a submission while it is open; its recipients are held then. ``callback_url`` is called with the
+reports on it, in place of the account's."""
 
 recipients = Table(
     "recipients",
@@ -388,7 +394,7 @@ inbound = Table(
     Column("sent_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("acknowledged_at", BigInteger),
-    Index("ix_inbound_account_id", "account_id", "id"),
+    Index("ix_inbound_account_id", "account_id", "id", **_only("acknowledged_at IS NULL")),
 )
 """Texts from phones. ``message_id`` and ``position`` are of the text that it answers, where one is known; ``sent_at``
 is the carrier's time. Rows of one account are committed in the order of their ids: a program reads on from the last."""
@@ -398,16 +404,17 @@ callbacks = Table(
     metadata,
     _row_id(),
     Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("host", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("fields", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
     Column("reason", Text),
     Column("created_at", BigInteger, nullable=False),
-    Index("ix_callbacks_due_at", "due_at"),
+    Index("ix_callbacks_host", "host", "due_at"),
 )
-"""Calls that customers' programs have still to get. ``fields`` (JSON) are what is posted."""
+"""Calls that customers' programs have still to get. ``fields`` (JSON) are what is posted; ``host`` is that of the URL,
+with its port; ``reason`` is why the last of ``attempts`` failed."""
 
 early_reports = Table(
     "early_reports",

@@ -19,7 +19,7 @@ from bridge.model.limits import Limit
 from bridge.model.message import Priority
 from bridge.model.price import PriceTable
 from bridge.model.when import Quiet, parse_hours
-from bridge.pipeline.routing import Route
+from bridge.pipeline.routing import Match, Route
 
 SANDBOX = '[carriers.sandbox]\nkind = "sandbox"\noutbox = "outbox.jsonl"\n'
 
@@ -320,7 +320,7 @@ def test_everything_wrong_is_told_at_once(read: Read) -> None:
     )
     told = "\n".join(found)
     for expected in (
-        "databse: unknown key (did you mean database?); allowed: carriers, ",
+        "databse: unknown key (did you mean database?); allowed: callbacks, ",
         "public_url: ",
         "default_region: 'Israel' is no ISO 3166 country code",
         "smtp.listn: unknown key (did you mean listen?); allowed: domains, ",
@@ -367,6 +367,16 @@ def test_the_reason_names_the_file_and_counts(read: Read, tmp_path: Path) -> Non
         ("[[routes]]\ncarriers = ['sandbox', 'sandbox']", "routes.0.carriers"),
         ("[[routes]]\nname = 5\ncarriers = ['sandbox']", "routes.0.name"),
         ("[[routes]]\ncarrers = ['sandbox']\ncarriers = ['sandbox']", "routes.0.carrers"),
+        ("[[routes]]\ncarriers = ['sandbox']\nweights = 5", "routes.0.weights"),
+        ("[[routes]]\ncarriers = ['sandbox']\nweights = {sandbox = 0}", "routes.0.weights.sandbox"),
+        ("[[routes]]\ncarriers = ['sandbox']\nweights = {spare = 1}", "routes.0"),
+        ("[[routes]]\ncarriers = ['sandbox']\nprefixes = ['0502']", "routes.0.prefixes.0"),
+        ("[[routes]]\ncarriers = ['sandbox']\nprefixes = ['IL']", "routes.0.prefixes.0"),
+        ("[[routes]]\ncarriers = ['sandbox']\nprefixes = '972'", "routes.0.prefixes"),
+        ("[[routes]]\ncarriers = ['sandbox']\ncountries = ['Israel']", "routes.0.countries.0"),
+        ("[[routes]]\ncarriers = ['sandbox']\naccounts = 'acme'", "routes.0.accounts"),
+        ("[[routes]]\ncarriers = ['sandbox']\nsenders = [5]", "routes.0.senders.0"),
+        ("[[routes]]\ncarriers = ['sandbox']\npriority = 'highest'", "routes.0.priority"),
         ("[smtp]\nlisten = 'nowhere'", "smtp.listen"),
         ("[smtp]\nlisten = ['::1:8025']", "smtp.listen"),
         ("[dispatch]\nlease = nan", "dispatch.lease"),
@@ -449,7 +459,7 @@ def test_all_wrong_prices_are_told_at_once(read: Read) -> None:
 def test_a_route_of_the_same_name(read: Read) -> None:
     """Names are lanes in the store: each is there once, also those that come from the place."""
     route = "[[routes]]\n{}carriers = ['sandbox']\n"
-    (problem,) = problems(read, route.format("name = '2'\n") + route.format("") + SANDBOX)
+    (problem,) = problems(read, route.format("name = '2'\ncountries = ['IL']\n") + route.format("") + SANDBOX)
     assert problem == "routes.1.name: '2' is taken by another route"
 
 
@@ -457,11 +467,53 @@ def test_routes(read: Read) -> None:
     """Without any, one over all carriers in their order; else as they are written, named or by their place."""
     two = SANDBOX + SANDBOX.replace("sandbox]", "spare]").replace("outbox.jsonl", "spare.jsonl")
     assert read(two).ways() == (Route(name="1", carriers=("sandbox", "spare")),)
-    routes = "[[routes]]\ncarriers = ['spare']\n[[routes]]\nname = 'all'\ncarriers = ['spare', 'sandbox']\n"
+    routes = """
+        [[routes]]
+        prefixes = ["+97250", "1"]
+        countries = ["il"]
+        accounts = ["acme"]
+        senders = ["ACME Ltd"]
+        priority = "high"
+        carriers = ["spare"]
+        [[routes]]
+        name = "all"
+        carriers = ["spare", "sandbox"]
+        weights = { sandbox = 3 }
+    """
     assert read(routes + two).ways() == (
-        Route(name="1", carriers=("spare",)),
-        Route(name="all", carriers=("spare", "sandbox")),
+        Route(
+            name="1",
+            carriers=("spare",),
+            match=Match(
+                prefixes=("97250", "1"),
+                countries=frozenset({"IL"}),
+                accounts=frozenset({"acme"}),
+                senders=frozenset({"acme ltd"}),
+                priority=Priority.HIGH,
+            ),
+        ),
+        Route(name="all", carriers=("spare", "sandbox"), weights={"sandbox": 3}),
     )
+
+
+def test_a_route_that_is_never_reached(read: Read) -> None:
+    """One without a condition takes all: what stands after it is a mistake."""
+    route = "[[routes]]\ncarriers = ['sandbox']\n"
+    (problem,) = problems(read, f"{route}countries = ['IL']\n{route}{route}priority = 'high'\n{SANDBOX}")
+    assert problem.startswith("routes.2: never used: routes.1 before it takes all texts")
+
+
+@pytest.mark.parametrize(("written", "rate"), [("30/1s", "30/1s"), ("100000/1d", "100000/1d"), (" 5 / 60s ", "5/1m")])
+def test_a_rate(read: Read, written: str, rate: str) -> None:
+    """Texts in a time, in the form of limits."""
+    assert str(read(f"{SANDBOX}rate = '{written}'\n").carriers["sandbox"].rate) == rate
+
+
+@pytest.mark.parametrize("written", ["'fast'", "5", "'0/1s'", "'30'", "'100001/1d'", "['1/1s']"])
+def test_a_rate_that_is_none(read: Read, written: str) -> None:
+    """Refused at its place."""
+    (problem,) = problems(read, f"{SANDBOX}rate = {written}\n")
+    assert problem.startswith("carriers.sandbox.rate: ")
 
 
 @pytest.mark.parametrize(

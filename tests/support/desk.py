@@ -10,10 +10,11 @@ from bridge.model.errors import BridgeError
 from bridge.model.message import Addressee, Outcome, Receipt, Result, Submission
 from bridge.model.rules import AccountRules
 from bridge.pipeline.accept import Plan, Rules, accept
+from bridge.pipeline.claim import Table, claim_batch
 from bridge.pipeline.commit import take
-from bridge.pipeline.dispatch import claim_batch, conclude, settle
 from bridge.pipeline.retry import Backoff
 from bridge.pipeline.routing import Route, Router
+from bridge.pipeline.settle import conclude, settle
 from bridge.store import accounts, ledger
 from bridge.store.directory import load_directory
 from bridge.store.engine import Connection, Store
@@ -109,8 +110,7 @@ class Desk:
             return claim_batch(
                 connection,
                 store=self.store,
-                route=ROUTE,
-                known={"a"},
+                table=Table(route=ROUTE, known={"a"}),
                 limit=limit,
                 owner=owner,
                 lease=lease,

@@ -207,7 +207,7 @@ def test_what_is_sent_again_can_be_sent(any_store: Store, clock: HandClock) -> N
         messages.retry(connection, message_id, None, now=clock.ms)
     asked: list[tuple[str | None, bool]] = []
 
-    def choose(named: str | None, in_doubt: bool) -> str | None:  # noqa: FBT001 - the queue's signature
+    def choose(_name: str, named: str | None, in_doubt: bool) -> str | None:  # noqa: FBT001 - the queue's signature
         asked.append((named, in_doubt))
         return named
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from bridge import config
-from bridge.config import LimitSettings, OptOutSettings
+from bridge.config import LimitSettings, LoginSettings, OptOutSettings
 from bridge.store import schema
 from tests.bridge.cli.conftest import Desk
 
@@ -47,7 +47,25 @@ def test_init_writes_only_defaults_where_it_does_not_say_otherwise(bare_desk: De
         if (value[key] if isinstance(value, dict) else value)
         != (plain[table].get(key) if isinstance(value, dict) else plain[table])
     }
-    assert differing == {"database", "public_url", "default_region", "smtp.domains", "carriers.sandbox"}
+    assert differing == {
+        "database",
+        "public_url",
+        "default_region",
+        "secret_key",
+        "smtp.domains",
+        "carriers.sandbox",
+    }
+
+
+def test_init_makes_a_secret_of_its_own(bare_desk: Desk) -> None:
+    """Every file has another secret_key, of 256 random bits; no output shows it."""
+    made = [bare_desk.call("init", "--dir", name) for name in ("a", "b")]
+    keys = {config.load(bare_desk.folder / name / "bridge.toml", {}).secret() for name in ("a", "b")}
+    assert len(keys) == 2
+    for key in keys:
+        assert key is not None
+        assert len(key) == 43
+        assert all(key.decode() not in each.out for each in made)
 
 
 def test_init_names_every_table_once(bare_desk: Desk) -> None:
@@ -55,10 +73,10 @@ def test_init_names_every_table_once(bare_desk: Desk) -> None:
     bare_desk.call("init")
     text = bare_desk.file.read_text()
     headings = [line.strip("# []") for line in text.splitlines() if line.lstrip("# ").startswith("[")]
-    plain = {name for name in config.model().model_fields if name not in {"database", "public_url", "default_region"}}
+    plain = set(config.model().model_fields) - {"database", "public_url", "default_region", "secret_key"}
     assert len(headings) == len(set(headings))
     assert {heading.partition(".")[0] for heading in headings} == plain
-    for table in (LimitSettings, OptOutSettings):
+    for table in (LimitSettings, LoginSettings, OptOutSettings):
         assert all(f"\n{name} = " in text for name in table.model_fields)
     bare_desk.file.write_text(re.sub(r"^# (?=(?:\[|\w+ = ))", "", text, flags=re.MULTILINE))
     shown = config.load(bare_desk.file, {})

@@ -33,6 +33,7 @@ CODES = {
     "UnknownZone": "zone_unknown",
     "QuietHours": "quiet_hours",
     "CountryRefused": "country_not_allowed",
+    "NoRoute": "route_missing",
     "OptedOut": "opted_out",
     "UnknownRecipient": "recipient_unknown",
     "UnknownMessage": "message_unknown",

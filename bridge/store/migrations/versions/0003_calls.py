@@ -38,18 +38,18 @@ def upgrade() -> None:
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(always=False), nullable=False
         ),
         sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("fields", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_callbacks_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_callbacks")),
     )
     with op.batch_alter_table("callbacks", schema=None) as batch_op:
-        batch_op.create_index("ix_callbacks_due_at", ["due_at"], unique=False)
+        batch_op.create_index("ix_callbacks_host", ["host", "due_at"], unique=False)
 
     op.create_table(
         "inbound",
@@ -71,7 +71,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound")),
     )
     with op.batch_alter_table("inbound", schema=None) as batch_op:
-        batch_op.create_index("ix_inbound_account_id", ["account_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_inbound_account_id",
+            ["account_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("acknowledged_at IS NULL"),
+            postgresql_where=sa.text("acknowledged_at IS NULL"),
+        )
 
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("report_url", sa.Text(), nullable=True))
@@ -82,6 +88,14 @@ def upgrade() -> None:
 
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("callback_url", sa.Text(), nullable=True))
+        batch_op.create_index("ix_messages_account_id", ["account_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_messages_reference",
+            ["account_id", "reference", "id"],
+            unique=False,
+            sqlite_where=sa.text("reference IS NOT NULL AND door <> 'smtp'"),
+            postgresql_where=sa.text("reference IS NOT NULL AND door <> 'smtp'"),
+        )
 
     with op.batch_alter_table("recipients", schema=None) as batch_op:
         batch_op.add_column(sa.Column("ask_at", sa.BigInteger(), nullable=True))
