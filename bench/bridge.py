@@ -103,6 +103,7 @@ def serve(path: Path, *, dispatch: bool) -> Iterator[Running]:
         finally:
             process.terminate()
             process.wait(timeout=15)
+            process.stdout.close()  # type: ignore[union-attr]
 
 
 def load(port: int, **options: Any) -> dict[str, Any]:

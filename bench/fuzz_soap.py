@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unittest.mock import patch
@@ -42,11 +42,18 @@ if TYPE_CHECKING:
 
 COUNT: Final = 5000
 BATCH: Final = 100
-GROWTH: Final = 192 * 1024 * 1024
+GROWTH: Final = 224 * 1024 * 1024
 """Bytes by which the bridge may grow over what it holds after its first calls, at its peak."""
 
 _PATIENCE: Final = 60.0
+_TOLD: Final = 1500
 _PING: Final = b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><ping/></e:Body></e:Envelope>'
+_HARDEST: Final = (
+    b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+    b'<send_sms xmlns="urn:smsbridge:1"><fields>%b</fields></send_sms></e:Body></e:Envelope>'
+) % (b'<item x="1234"/>' * 249_000)
+"""About as long as a body may be, with about as many elements."""
+
 _NAMESPACES: Final = {
     "http://schemas.xmlsoap.org/soap/envelope/": "text/xml; charset=utf-8",
     "http://www.w3.org/2003/05/soap-envelope": "application/soap+xml; charset=utf-8",
@@ -74,7 +81,7 @@ class Judge:
 
     def __init__(self, running: Running) -> None:
         """Make the bridge do one call of each example, so that what it needs is there."""
-        self._running = running
+        self.running = running
         self._log = running.folder / "serve.log"
         self._read = 0
         self._since = 0
@@ -82,8 +89,8 @@ class Judge:
         self.kinds: Counter[str] = Counter()
         contract = etree.parse(Path(__file__).parent.parent / "wsdl" / "smsbridge.wsdl")
         (schema,) = contract.iter("{http://www.w3.org/2001/XMLSchema}schema")
+        self.taken = 0
         self._schema = etree.XMLSchema(etree.fromstring(etree.tostring(schema)))
-        self._taken = 0
         for example in EXAMPLES:
             self._ask(Request(kind="example", sent=_plain(example)))
         self.began = self.resident = running.resident()
@@ -113,29 +120,37 @@ class Judge:
         self._read += len(new)
         for word in (b"Traceback", b"call failed", b'"error"', b"never retrieved", *_SECRETS):
             assert word not in new, f"the log has {word!r}: {_around(new, word)!r}"
-        accepted = _accepted(self._running.http)
-        assert accepted == self._taken, f"{accepted} texts were taken, and the answers say {self._taken}"
-        self.resident = self._running.resident()
-        grown = peak(self._running) - self.began
+        accepted = _accepted(self.running.http)
+        assert accepted == self.taken, f"{accepted} texts were taken, and the answers say {self.taken}"
+        self.resident = self.running.resident()
+        grown = peak(self.running) - self.began
         assert grown <= GROWTH, f"grown by {grown:,} bytes"
 
-    def _ask(self, request: Request) -> None:
-        answer = self._sent(request.sent, whole=request.whole)
-        if answer is None:
-            assert not request.whole, "no answer"
-            self.told["none"] += 1
-            return
+    def weigh(self, answer: Answer) -> None:
+        """Look at an answer. Raises AssertionError."""
         for secret in _SECRETS:
             assert secret not in answer.body, f"a secret is in the answer: {_around(answer.body, secret)!r}"
         self.told[str(answer.status)] += 1
-        if answer.status == 500:
-            self.told[_fault(answer)] += 1
-        elif answer.status == 200:
-            self._taken += self._right(answer)
-        else:
-            assert 400 <= answer.status < 500, answer
-            assert answer.kind.startswith(("text/plain", "application/json")), answer
-            assert answer.body.strip(), answer
+        try:
+            if answer.status == 500:
+                self.told[_fault(answer)] += 1
+            elif answer.status == 200:
+                self.taken += self._right(answer)
+            else:
+                assert 400 <= answer.status < 500
+                assert answer.kind.startswith(("text/plain", "application/json"))
+                assert answer.body.strip()
+        except (AssertionError, LookupError, ValueError, etree.LxmlError, SyntaxError) as error:
+            message = f"{answer.status} {answer.kind}: {answer.body[:_TOLD]!r} ({error})"
+            raise AssertionError(message) from error
+
+    def _ask(self, request: Request) -> None:
+        answer = self._sent(request.sent, whole=request.whole)
+        if answer is not None:
+            self.weigh(answer)
+            return
+        assert not request.whole, "no answer"
+        self.told["none"] += 1
 
     def _right(self, answer: Answer) -> int:
         """Look at an answer that is no Fault, and return how many texts it says were taken."""
@@ -152,8 +167,7 @@ class Judge:
         return sum(_is_new(each) for each in content.iter(f"{_OURS}recipient"))
 
     def _sent(self, sent: bytes, *, whole: bool) -> Answer | None:
-        port = int(self._running.http.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as connection:
+        with self._connected() as connection:
             try:
                 connection.sendall(sent)
                 if not whole:
@@ -161,6 +175,29 @@ class Judge:
             except OSError:
                 pass  # it has answered already, and does not listen any more
             return _received(connection)
+
+    def _connected(self) -> socket.socket:
+        port = int(self.running.http.rpartition(":")[2])
+        return socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE)
+
+    def crowd(self, count: int = 40) -> int:
+        """Send so many of the largest and hardest bodies at once, and return how many found no room."""
+        sent = _plain(_HARDEST)
+        with ExitStack() as stack:
+            open_ = [stack.enter_context(self._connected()) for _ in range(count)]
+            for connection in open_:
+                with suppress(OSError):  # what finds no room is answered at once
+                    connection.sendall(sent[:-1])
+            for connection in open_:
+                with suppress(OSError):
+                    connection.sendall(sent[-1:])
+            answers = [_received(connection) for connection in open_]
+        before = self.told["env:Server.Busy"]
+        for answer in answers:
+            if answer is not None:
+                self.weigh(answer)
+        self.settle()
+        return self.told["env:Server.Busy"] - before + answers.count(None)
 
 
 def _received(connection: socket.socket) -> Answer | None:
@@ -185,17 +222,17 @@ def _fault(answer: Answer) -> str:
     """Look at a Fault, and return its code."""
     root = etree.fromstring(answer.body)
     space = str(etree.QName(root).namespace)
-    assert answer.kind == _NAMESPACES[space], answer
+    assert answer.kind == _NAMESPACES[space]
     (fault,) = root.findall(f"{{{space}}}Body/{{{space}}}Fault")
     if fault.find("faultcode") is not None:
         code, text = fault.findtext("faultcode"), fault.findtext("faultstring")
     else:
         code = "/".join(str(each.text) for each in fault.iter(f"{{{space}}}Value"))
         text = fault.findtext(f"{{{space}}}Reason/{{{space}}}Text")
-    assert code, answer
-    assert text, answer
-    assert _ID.search(text), answer
-    assert "Internal" not in code, answer
+    assert code
+    assert text
+    assert _ID.search(text)
+    assert "Internal" not in code, "a failure of ours"
     return code
 
 
@@ -279,6 +316,8 @@ def main() -> int:
             print(error, *error.__notes__, sep="\n")
             return 1
         grown, most = judge.resident - judge.began, peak(running) - judge.began
+        refused = judge.crowd()
+        crowded = peak(running) - judge.began
     seconds = time.perf_counter() - began
     print(f"{judge.kinds.total():,} requests in {seconds:,.0f} s, seed {options.seed}")
     print(*(f"  {name:<28} {number:>6,}" for name, number in sorted(judge.kinds.items())), sep="\n")
@@ -287,6 +326,7 @@ def main() -> int:
     print(
         f"memory: {judge.began / 1e6:,.0f} MB at the start, {grown / 1e6:+,.0f} MB now, {most / 1e6:+,.0f} MB at most"
     )
+    print(f"40 of the largest at once: {refused} found no room, {crowded / 1e6:+,.0f} MB at most")
     return 0
 
 

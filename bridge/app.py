@@ -83,7 +83,6 @@ class App:
             store=self.store,
             writer=self._writer,
             intake=self.intake,
-            clock=clock,
             region=settings.default_region,
             allowed=settings.callbacks.allow_networks,
         )

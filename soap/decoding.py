@@ -19,6 +19,8 @@ _RAW: Final = -15
 _COMPRESSED: Final = {"gzip", "x-gzip", "deflate"}
 _UTF8: Final = "utf-8"
 _PLAIN: Final = {"", "identity"}
+_MOST_MEMBERS: Final = 100
+"""Of one compressed body. What is behind a member is copied for the next."""
 
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -71,7 +73,7 @@ def inflate(body: bytes, coding: str, *, limit: int) -> bytes:
 
 def _inflate(body: bytes, window: int, limit: int) -> bytes:
     found = b""
-    while body:
+    for _ in range(_MOST_MEMBERS):
         decoder = zlib.decompressobj(window)
         found += decoder.decompress(body, limit + 1 - len(found))
         if len(found) > limit:
@@ -79,7 +81,9 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
         if not decoder.eof:
             raise Fault(ENCODING, "the compressed body ends too early")
         body = decoder.unused_data
-    return found
+        if not body:
+            return found
+    raise Fault(ENCODING, f"the compressed body has more than {_MOST_MEMBERS} parts")
 
 
 def as_utf8(body: bytes, charset: str | None) -> bytes:

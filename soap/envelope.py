@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
@@ -31,13 +32,30 @@ if TYPE_CHECKING:
 MOST_ELEMENTS: Final = 100_000
 """In one document. A full bulk has fewer, with thirty fields for each text."""
 
+MOST_NAMESPACES: Final = 256
+"""That may be declared for one element, with those around it: what is asked of an element may go through all."""
+
+_LONGEST_NAMESPACE: Final = 1000
 _DEEPEST: Final = 250
 _MOST_TOLD: Final = 160
 
 _VERSIONS: Final = {version.namespace: version for version in Version}
 _TOO_DEEP: Final = "depth"
 
+# No name is longer than libxml2 lets it be.
+_LONG_NAMESPACE: Final = re.compile(rb"""xmlns(?::[^\s=<>]{0,50000})?\s*=\s*(?:"[^"]{1001}|'[^']{1001})""")
+
 _SPACES: Final = re.compile(rb"[ \t\r\n]*")
+_GUARDED: Final[dict[str, Any]] = {
+    "encoding": "utf-8",
+    "resolve_entities": False,
+    "load_dtd": False,
+    "no_network": True,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+    "collect_ids": False,
+}
 _LONGEST_PROLOG: Final = 16_384
 _OPENED: Final = ((b"<!--", b"-->"), (b"<?", b"?>"))
 
@@ -115,20 +133,26 @@ def parse(document: bytes) -> _Element:
 
 def _parsed(document: bytes) -> _Element:
     # A parser keeps the errors of its last document, so each has its own.
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
-    root = etree.fromstring(document, parser)
+    root = etree.fromstring(document, etree.XMLParser(**_GUARDED))
     if root.getroottree().docinfo.internalDTD is not None:
         raise _no_doctype()
+    if document.count(b"xmlns") > MOST_NAMESPACES or _LONG_NAMESPACE.search(document):
+        _check_namespaces(document)
     return root
+
+
+def _check_namespaces(document: bytes) -> None:
+    """Refuse namespaces that make every look at an element dear: very long ones, and thousands of them."""
+    around = 0
+    for event, declared in etree.iterparse(BytesIO(document), events=("start-ns", "end-ns"), **_GUARDED):
+        if event == "end-ns":
+            around -= 1
+            continue
+        around += 1
+        if around > MOST_NAMESPACES:
+            raise Fault(TOO_LARGE, f"more than {MOST_NAMESPACES} namespaces are declared for one element")
+        if len(declared[1]) > _LONGEST_NAMESPACE:
+            raise Fault(TOO_LARGE, f"a namespace is longer than {_LONGEST_NAMESPACE} characters")
 
 
 def _refuse_doctype(document: bytes) -> None:

@@ -51,6 +51,9 @@ _EVERYBODY: Final = {
     ),
 }
 
+_MOST_TOLD: Final = 8
+"""Blocks that are named in a Fault: a namespace that was declared once is told with each of them."""
+
 _HEX_NONCE: Final = re.compile(r"[0-9a-f]{32,128}")
 
 
@@ -70,6 +73,8 @@ def read_header(header: _Element, version: Version) -> Credentials | None:
             found = _login(block)
         if not (_security_known(block) if security else _known(block, namespace, name)) and _must(block, version):
             strange.append(Block(namespace=namespace, name=name))
+            if len(strange) == _MOST_TOLD:
+                break
     if strange:
         raise must_understand(tuple(strange))
     return found

@@ -111,6 +111,15 @@ class _Context(MethodContext):
 
     TransportContext = None
 
+    def dissolve(self) -> None:
+        """Let go of everything. Its parts refer to it and to themselves, so else it would keep the call's documents.
+
+        The collector of cycles would find them; but it comes by the number of objects, not by their size.
+        """
+        for part in (self.inprot_ctx, self.outprot_ctx):
+            vars(part).clear()
+        vars(self).clear()
+
 
 class _Server(ServerBase):
     """Spyne's half of a server, for one version of SOAP."""
@@ -185,6 +194,7 @@ class Transport:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises only when the client has gone."""
         visit_id = new_id()
+        ctx = None
         headers = Headers(scope=scope)
         media_type, charset = _content_type(headers.get("content-type", ""))
         version = supposed_version(media_type)
@@ -206,6 +216,9 @@ class Transport:
             answer, status = faults.render(fault, version, visit_id), 500
             # Who waits to be told to go on was perhaps not told, and may send the body or not.
             more = _CLOSE if "expect" in headers else _PLAIN
+        finally:
+            if ctx is not None:
+                ctx.dissolve()
         head = [
             (b"content-type", version.content_type.encode()),
             (b"content-length", b"%d" % len(answer)),

@@ -410,7 +410,9 @@ def test_every_smtp_reply_is_documented() -> None:
     told = {
         match[0] for cells in rows(section(page("mail.md"), "SMTP replies")) if (match := _REPLY.match(cells[0][1:]))
     }
-    source = "".join((ROOT / "smtp" / name).read_text() for name in ("path.py", "protocol.py", "replies.py", "session.py"))
+    source = "".join(
+        (ROOT / "smtp" / name).read_text() for name in ("path.py", "protocol.py", "replies.py", "session.py")
+    )
     wanted = {*replies.TABLE.values(), *re.findall(r'[("]([245]\d\d \d\.\d\.\d)\b', source)}
     assert {reply for reply in told if " " in reply} == wanted
     assert {reply for reply in told if " " not in reply} == {"220", "354"}

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         SenderName,
         Status,
     )
-    from bridge.clock import Clock
     from bridge.pipeline.commit import Writer
     from bridge.pipeline.intake import Intake
     from bridge.store.engine import Connection, Store
@@ -45,7 +44,7 @@ T = TypeVar("T")
 
 
 class Desk:
-    """What a program may ask. Reads run in a thread, and all writing in the one transaction of the writer."""
+    """What a program may ask. Reads run in a thread, writes in the writer's; times are those of the database."""
 
     def __init__(
         self,
@@ -53,7 +52,6 @@ class Desk:
         store: Store,
         writer: Writer,
         intake: Intake,
-        clock: Clock,
         region: str | None = None,
         allowed: Sequence[IPv4Network | IPv6Network] = (),
     ) -> None:
@@ -65,7 +63,6 @@ class Desk:
         self._store = store
         self._writer = writer
         self._intake = intake
-        self._clock = clock
         self._region = region
         self._allowed = tuple(allowed)
         self._sending = Sending(store=store, intake=intake, region=region, allowed=self._allowed)

@@ -86,7 +86,6 @@ class OpenApiCarrier(HttpCarrier):
         """Get ready. Raises :exc:`ConfigError` for a secret of URLs that cannot be made."""
         if self.callback_secret is not None and self.urls is None:
             raise ConfigError(f"carriers.{self.name}: callback_secret needs public_url: together they are the URL")
-        self.tokens.forget()
         await super().open(sink)
 
     async def send(self, outgoing: Outgoing) -> Outcome:

@@ -77,10 +77,6 @@ class Tokens:
         if self._token is token:
             self._token = None
 
-    def forget(self) -> None:
-        """Begin anew."""
-        self._token = None
-
     def _is_old(self, token: Token) -> bool:
         return token.until is not None and token.until <= self._clock() + _MARGIN
 

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from bridge.carriers.base import Called, Urls
-from bridge.carriers.generic import Generic
-from bridge.carriers.generic_settings import GenericSettings
-from bridge.carriers.maskyoo import Maskyoo, MaskyooSettings
-from bridge.carriers.openapi import openapi
-from bridge.carriers.openapi_settings import OpenApiSettings
-from bridge.carriers.sandbox import Sandbox, SandboxSettings
-from bridge.carriers.smpp.carrier import Smpp, SmppSettings
-from bridge.carriers.smsc import Smsc, SmscSettings
-from bridge.carriers.smsgate import SmsGate, SmsGateSettings
+from bridge.carriers.base import Called, CarrierFactory, CarrierSettings, Urls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bridge.carriers.base import Carrier, CarrierFactory, CarrierSettings
+    from bridge.carriers.base import Carrier
     from bridge.clock import Clock
 
-KINDS: Mapping[str, tuple[type[CarrierSettings], CarrierFactory]] = {
-    "http": (GenericSettings, Generic),
-    "maskyoo": (MaskyooSettings, Maskyoo),
-    "openapi": (OpenApiSettings, openapi),
-    "sandbox": (SandboxSettings, Sandbox),
-    "smpp": (SmppSettings, Smpp),
-    "smsgate": (SmsGateSettings, SmsGate),
-    "smsc": (SmscSettings, Smsc),
+Kind: TypeAlias = tuple[type[CarrierSettings], CarrierFactory]
+
+_KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    # A module of bridge.carriers, and in it the settings and what makes the carrier from them.
+    "http": ("generic", "GenericSettings", "Generic"),
+    "maskyoo": ("maskyoo", "MaskyooSettings", "Maskyoo"),
+    "openapi": ("openapi", "OpenApiSettings", "openapi"),
+    "sandbox": ("sandbox", "SandboxSettings", "Sandbox"),
+    "smpp": ("smpp.carrier", "SmppSettings", "Smpp"),
+    "smsc": ("smsc", "SmscSettings", "Smsc"),
+    "smsgate": ("smsgate", "SmsGateSettings", "SmsGate"),
 }
+
+
+class _Kinds(Mapping[str, Kind]):
+    """Imports a kind when it is asked for: a command that needs none of them waits for no HTTP client."""
+
+    def __getitem__(self, name: str) -> Kind:
+        place, settings, factory = _KINDS[name]
+        module = import_module(f"bridge.carriers.{place}")
+        return getattr(module, settings), getattr(module, factory)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _KINDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KINDS)
+
+    def __len__(self) -> int:
+        return len(_KINDS)
+
+
+KINDS: Final[Mapping[str, Kind]] = _Kinds()
+"""Settings and factory of each kind, by its name."""
 
 
 def build(tables: Mapping[str, CarrierSettings], *, public_url: str, clock: Clock) -> dict[str, Carrier]:

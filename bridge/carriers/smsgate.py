@@ -328,6 +328,8 @@ class SmsGate(HttpCarrier):
                 raise BadReply(self.reason(reply))
             said = reply.json()
             token, until = said["access_token"], datetime.fromisoformat(said["expires_at"])
+            if not isinstance(token, str):
+                raise BadReply("the token is none")
         except NoAnswer as lost:
             raise NoAnswer(f"no token: {lost.reason}", Verdict.DEFERRED) from None
         except (ValueError, KeyError, TypeError) as error:
@@ -338,12 +340,15 @@ class SmsGate(HttpCarrier):
 
 
 def _message(reply: Reply) -> object:
-    """Return what the server says is wrong; None where it is not the server that says it."""
+    """Return what the server says is wrong; None where it is not the server that says it.
+
+    Its code says ``message``. A page of its document shows ``error`` in its place, but so do proxies.
+    """
     try:
         said = json.loads(reply.body)
     except (ValueError, RecursionError):
         return None
-    return (said.get("message") or said.get("error")) if isinstance(said, dict) else None
+    return said.get("message") if isinstance(said, dict) else None
 
 
 def _written(moment: datetime) -> str:

@@ -58,7 +58,7 @@ class Sender(threading.Thread):
         mail.set_content(text)
         good = _GOOD.format(self.number * 1000 + serial % 1000)
         bad = _BAD.format(serial % 1000)
-        for _ in range(200):
+        for _ in range(3000):  # for minutes: a busy machine takes its time to start a bridge again
             self.tries[text] += 1
             try:
                 with smtplib.SMTP("127.0.0.1", self.served.port, timeout=10) as smtp:

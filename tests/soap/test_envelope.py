@@ -34,6 +34,33 @@ def refused(body: bytes, **more: str) -> Fault:
     return caught.value
 
 
+# --- namespaces ---
+
+
+@pytest.mark.parametrize(
+    ("declared", "inside", "what"),
+    [
+        (" ".join(f'xmlns:n{place}="u"' for place in range(257)), "<item/>" * 3, "more than 256 namespaces"),
+        ('xmlns:n="' + "u" * 1001 + '"', "<n:item/>", "longer than 1000"),
+        ("xmlns:" + "n" * 40_000 + " \n = '" + 'u"' * 600 + "'", "<item/>", "longer than 1000"),
+    ],
+)
+def test_namespaces_are_bounded(declared: str, inside: str, what: str) -> None:
+    """Each look at an element may cost as much as all that is declared around it, so that is little."""
+    fault = refused(envelope(f'<send_sms xmlns="urn:smsbridge:1"><fields {declared}>{inside}</fields></send_sms>'))
+    assert fault.code == "Client.TooLarge"
+    assert what in fault.text
+
+
+def test_namespaces_of_old_clients_are_taken() -> None:
+    """Some declare theirs on every element anew, and a text may hold what looks like a declaration."""
+    item = '<n:item xmlns:n="urn:smsbridge:1" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"/>'
+    around = " ".join(f'xmlns:n{place}="urn:{place}"' for place in range(200))
+    text = '<message>xmlns="' + "u" * 2000 + "</message>"
+    body = f'<send_sms xmlns="urn:smsbridge:1" {around}>{text}<fields>{item * 2000}</fields></send_sms>'
+    assert len(opened(envelope(body)).element) == 2
+
+
 # --- decoding ---
 
 TEXT = f'<?xml version="1.0"?>\n<a>{HEBREW}</a>'
@@ -130,6 +157,14 @@ def test_inflating_stops_at_the_limit(over: int) -> None:
     for body in (gzip.compress(b"x" * (500 + over)), gzip.compress(b"x" * 500) + gzip.compress(b"x" * over)):
         with pytest.raises(Fault, match="longer than 500 bytes when decompressed"):
             inflate(body, "gzip", limit=500)
+
+
+def test_a_body_in_thousands_of_parts() -> None:
+    """Each part is a stream of its own, and what is behind it is copied: a megabyte of them would take seconds."""
+    assert inflate(gzip.compress(b"x") * 100, "gzip", limit=500) == b"x" * 100
+    with pytest.raises(Fault, match="parts") as caught:
+        inflate(gzip.compress(b"x") * 101, "gzip", limit=500)
+    assert caught.value.code == "Client.Encoding"
 
 
 # --- structure ---

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import find, settings
+from hypothesis import HealthCheck, given, seed, settings
 
 from bench import fuzz_soap
 from bench.fuzz_requests import PASSWORD, TOKEN, Request, in_place, requests
 from bench.fuzz_soap import Judge, fuzz, peak, target
 
-COUNT = 300
+COUNT = 400
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +101,19 @@ def test_the_judge_sees_memory(judge: Judge, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_the_judge_refuses(judge: Judge, answer: fuzz_soap.Answer) -> None:
     """Whatever is no Fault, no clear text, or no answer of the contract."""
-    with pytest.raises((AssertionError, KeyError, ValueError, SyntaxError)):
+    with pytest.raises(AssertionError):
         judge.weigh(answer)
 
 
-@pytest.mark.parametrize("kind", ["bytes", "tree", "built", "hard", "plain"])
-def test_each_kind_of_request_is_drawn(kind: str) -> None:
-    """And so are those that are no HTTP, or break off."""
-    for whole in (True, False):
-        found = find(
-            requests(), lambda one: one.kind == kind and one.whole is whole, settings=settings(max_examples=5000, database=None)
-        )
-        assert found.sent
+def test_each_kind_of_request_is_drawn() -> None:
+    """Of each, those that have to be answered, and those that are no HTTP or break off."""
+    drawn = set()
+
+    @seed(1)
+    @settings(max_examples=300, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(requests())
+    def draw(request: Request) -> None:
+        drawn.add((request.kind, request.whole))
+
+    draw()
+    assert drawn == {(kind, whole) for kind in ("bytes", "tree", "built", "hard", "plain") for whole in (True, False)}

@@ -159,6 +159,16 @@ def test_a_header_that_is_not_understood(version: Version) -> None:
     assert names == [("urn:t&x", "Tx"), ("urn:s", "s")]
 
 
+@pytest.mark.parametrize("version", list(Version))
+def test_few_of_many_headers_are_named(version: Version) -> None:
+    """A namespace is declared once and told with each of them: a short request must not make an answer of gigabytes."""
+    namespace = "u" * 900
+    header = f'<n:h xmlns:n="{namespace}" {must(version)}/>' * 300
+    fault = refused(header, version)
+    assert 1 <= len(fault.blocks) <= 8
+    assert len(render(fault, version, "0" * 16)) < 20_000
+
+
 @pytest.mark.parametrize("value", ["0", "false", "", "no"])
 def test_a_header_that_need_not_be_understood(value: str) -> None:
     """It is passed over."""

@@ -35,6 +35,7 @@ class SmsGateServer(Upstream):
         self.jwt = jwt
         self.encrypted = encrypted
         self.tokens: set[str] = set()
+        self.logins = 0
         self.expires_at = "2026-11-20T07:15:00Z"
         self.scopes: list[str] = []
         self.states: dict[str, dict[str, Any]] = {}
@@ -126,7 +127,8 @@ class SmsGateServer(Upstream):
         if b64decode(seen.headers["authorization"].partition(" ")[2]).decode() != f"{USER}:{PASSWORD}":
             return Answer.of({"message": "unauthorized"}, 401)
         self.scopes = seen.json["scopes"]
-        token = f"token-of-the-server-{len(self.tokens)}"
+        self.logins += 1
+        token = f"token-of-the-server-{self.logins}"
         self.tokens.add(token)
         return Answer.of(
             {"id": "j1", "token_type": "Bearer", "access_token": token, "expires_at": self.expires_at}, 201

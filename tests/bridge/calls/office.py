@@ -53,9 +53,7 @@ class Office(Books):
             clock=self.clock,
         )
         await self.intake.snapshot.open()
-        self.desk = Desk(
-            store=self.store, writer=self.writer, intake=self.intake, clock=self.clock, allowed=self.allowed
-        )
+        self.desk = Desk(store=self.store, writer=self.writer, intake=self.intake, allowed=self.allowed)
         try:
             yield self.desk
         finally:

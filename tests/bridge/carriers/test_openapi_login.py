@@ -14,6 +14,7 @@ from bridge.carriers.openapi import openapi
 from bridge.carriers.openapi_settings import OpenApiSettings
 from bridge.carriers.openapi_v1 import GatewaySms
 from bridge.carriers.openapi_v2 import SmsV2
+from bridge.carriers.wire import NoAnswer
 from bridge.model.errors import ConfigError, Trouble
 from bridge.model.message import Verdict
 from tests.contract.carriers.case import Told
@@ -115,6 +116,21 @@ def test_a_token_that_is_refused_is_replaced() -> None:
     asyncio.run(main())
 
 
+def test_of_many_refusals_of_one_token_the_first_counts() -> None:
+    """A late one does not throw away the token that was fetched since."""
+
+    async def main() -> None:
+        async with opened(SmsV2Server(called=False)) as carrier:
+            first = await carrier.tokens.current()
+            carrier.tokens.refuse(first)
+            second = await carrier.tokens.current()
+            carrier.tokens.refuse(first)
+            assert await carrier.tokens.current() is second is not first
+            assert first.value not in repr(first)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -171,6 +187,8 @@ def test_a_fixed_token_asks_nobody() -> None:
         async with opened(server, token="another-token-of-theirs") as carrier:
             for _ in range(2):
                 assert (await carrier.send(outgoing())).verdict is Verdict.DEFERRED
+            with pytest.raises(NoAnswer, match="another host"):
+                await carrier.wire.call("GET", "https://oauth.openapi.com/wallet")
         assert [seen.path for seen in server.seen] == ["/WW-messages"] * 2
 
     asyncio.run(main())

@@ -86,6 +86,21 @@ def test_a_lost_text_that_has_its_end_gets_it_at_once() -> None:
         asyncio.run(main())
 
 
+def test_a_lost_text_without_a_recipient_stays_in_doubt() -> None:
+    """The message is there, and they know nobody whom it is to reach: that is not called sent."""
+
+    async def main() -> None:
+        server = GatewayServer(called=False)
+        async with opened(server) as carrier:
+            text = outgoing()
+            server.tell(NUMBER, Told.LOSE)
+            await carrier.send(text)
+            del server.messages[list(server.messages)[-1]]["number"]
+            assert await carrier.states_of([pending(text)]) == []
+
+    asyncio.run(main())
+
+
 def test_a_look_is_bounded() -> None:
     """Of messages of the time in question alone, fifty in one look, the nearest first, and none twice."""
 
@@ -140,6 +155,13 @@ def test_the_list_of_version_two_is_read_by_pages() -> None:
                 "GET /messages?skip=100&limit=100",
                 f"GET /messages/{own}",
             ]
+            server.messages[own]["recipient"] = "+393331112222"
+            assert await carrier.states_of([pending(text, own)]) == []  # the text of somebody else
+            again = outgoing()
+            await carrier.send(again)
+            server.seen.clear()
+            assert len(await carrier.states_of([pending(again)])) == 1
+            assert len([call for call in api(server) if "skip" in call]) == 1  # found on the first page
         server = SmsV2Server(oauth=False, called=False)
         async with opened(server) as carrier:
             assert await carrier.states_of([pending(outgoing())]) == []

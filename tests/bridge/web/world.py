@@ -85,7 +85,7 @@ class World:
             rules=Rules(router=Router((Route(name="1", carriers=("sandbox",)),))),
             metrics=self.metrics,
         )
-        self.desk = Desk(store=self.store, writer=self.writer, intake=self.intake, clock=self.clock)
+        self.desk = Desk(store=self.store, writer=self.writer, intake=self.intake)
         self.logins = Logins(snapshot=self.intake.snapshot, secret_key=None, metrics=self.metrics)
         self.news = News(store=self.store, writer=self.writer, metrics=self.metrics)
         self.carriers: Mapping[str, Carrier] = carriers or {}
