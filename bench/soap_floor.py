@@ -12,7 +12,7 @@ import soap.spyne_compat  # noqa: F401  # isort: skip - before any of Spyne
 from spyne import Service, rpc
 from starlette.routing import Route
 
-from bridge.app import loop_factory
+from bridge.app import loop_factory, settle
 from bridge.doors import listen
 from bridge.web.server import _app, _Server
 from soap import schema
@@ -62,6 +62,7 @@ async def main() -> None:
     server = _Server(_app([Route("/soap", transport, methods=["POST"])]))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await server.wait_up(serving)
+    settle()
     print(listener.getsockname()[1], flush=True)
     await serving
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -51,6 +52,8 @@ _WATCH = 1.0
 _SWITCH = 0.001
 """Seconds for which a thread may keep the interpreter from the others. The writer gives it up for each statement, and
 with the usual 5 ms waits for the event loop to go through all its clients before it has it back."""
+_COLLECT_AT = (10_000, 20, 20)
+"""New objects before the youngest are looked through; then how often that happens before older ones are."""
 _LEAST_ROOM = 1 << 20
 
 
@@ -150,6 +153,7 @@ class App:
             loop.add_signal_handler(number, self._stop.set)
         try:
             await self.open()
+            settle()
             print(json.dumps(self.ready_line()), flush=True)  # noqa: T201 - the contract of serve
             await self._supervise()
         finally:
@@ -281,6 +285,17 @@ def serve(settings: BaseSettings) -> None:
     sys.setswitchinterval(_SWITCH)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(app.run())
+
+
+def settle() -> None:
+    """Tell the collector of cycles that what is there now stays, and to come less often.
+
+    A call makes hundreds of objects and no cycles, and with many calls under way their mere number would call it
+    thousands of times a minute, each time to look through all of them: a tenth of the processor's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AT)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

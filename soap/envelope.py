@@ -133,7 +133,7 @@ def parse(document: bytes) -> _Element:
 
 def _parsed(document: bytes) -> _Element:
     # A parser keeps the errors of its last document, so each has its own.
-    root = etree.fromstring(document, etree.XMLParser(**_GUARDED))
+    root: _Element = etree.fromstring(document, etree.XMLParser(**_GUARDED))
     if root.getroottree().docinfo.internalDTD is not None:
         raise _no_doctype()
     if document.count(b"xmlns") > MOST_NAMESPACES or _LONG_NAMESPACE.search(document):

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from bridge.model.errors import InvalidRequest, TooManyRecipients
 from bridge.telemetry import get_logger
 from soap.faces.forms import parse_fields, read_body
-from soap.faces.legacy import answered, item_values, read_values
+from soap.faces.legacy import answered, item_values, read_json, read_values
 from soap.faces.methods import OnlyBy
 from soap.faces.records import plain
 from soap.faces.unexpected import known
@@ -78,7 +78,7 @@ class BulkJson:
 def read_elements(body: bytes) -> list[Any]:
     """Return the elements of the array that a body holds. Raises :exc:`~bridge.model.errors.InvalidRequest`."""
     try:
-        elements = json.loads(body)
+        elements = read_json(body)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body is not JSON in UTF-8") from error
     if not isinstance(elements, list):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
@@ -125,10 +126,23 @@ def read_service(values: Mapping[str, Any]) -> str:
     return service
 
 
+def read_json(written: str | bytes) -> Any:
+    """Return what a JSON text holds; ``NaN``, ``Infinity`` and numbers that become it are none. Raises ValueError."""
+    return json.loads(written, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(written: str) -> float:
+    found = float(written)
+    if not isfinite(found):
+        message = "no number of JSON"
+        raise ValueError(message)
+    return found
+
+
 def read_items(written: str) -> list[dict[str, Any]]:
     """Return the items of a bulk, from a JSON array of objects."""
     try:
-        items = json.loads(written)
+        items = read_json(written)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("items: not JSON") from error
     if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):

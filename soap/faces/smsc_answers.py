@@ -33,6 +33,8 @@ JSON: Final = 3
 _TYPES: Final = {TEXT: "text/plain", NUMBERS: "text/plain", XML: "text/xml", JSON: "application/json"}
 HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 _CURRENCY: Final = "credits"
+_LONGEST_ID: Final = 10
+"""Digits of a number that is an id of a client."""
 
 
 class Answering:
@@ -134,7 +136,8 @@ def _shown(sent: Sent) -> int:
 
 
 def _number(id_: str) -> int | str:
-    return int(id_) if id_.isdecimal() else id_
+    # An id that was asked for may be anything; Python makes no number of 4,301 digits.
+    return int(id_) if id_.isdecimal() and len(id_) <= _LONGEST_ID else id_
 
 
 def _line(phone: Phone) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def read_choice(fields: Mapping[str, str], name: str, *, most: int) -> int:
     written = fields.get(name, "").strip()
     if not written:
         return 0
-    if not (written.isascii() and written.isdecimal()) or int(written[:9]) > most:
+    if not (written.isascii() and written.isdecimal() and len(written) < 10) or int(written) > most:
         raise InvalidRequest(f"{name}: 0 to {most}")
     return int(written)
 

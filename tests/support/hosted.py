@@ -27,8 +27,10 @@ def hosted(upstream: Upstream) -> Iterator[Do]:
 
     try:
         do(upstream.start)
-        yield do
-        do(upstream.stop)
+        try:
+            yield do
+        finally:
+            do(upstream.stop)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

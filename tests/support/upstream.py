@@ -162,7 +162,7 @@ class Server:
         """Whether this request is answered well whatever is wrong: one for a token, say, before the text's own."""
         return False
 
-    async def ponder(self, *, answered: bool) -> None:
+    async def ponder(self, seen: Seen, *, answered: bool) -> None:
         """Take time before a request is worked on, and again before its answer leaves. Here: none."""
 
     async def start(self) -> None:
@@ -228,9 +228,9 @@ class Server:
         if self.status is not None and not self.spares(seen):
             writer.write(self.status.bytes())
         elif self.wrong is None or self.spares(seen):
-            await self.ponder(answered=False)
+            await self.ponder(seen, answered=False)
             answer = self.answer(seen)
-            await self.ponder(answered=True)
+            await self.ponder(seen, answered=True)
             writer.write(answer.bytes())
         else:
             await self._fail(self.wrong, seen, writer)

@@ -665,7 +665,7 @@ def test_a_late_word_on_an_old_token_drops_no_new_one() -> None:
             self.held: asyncio.Event | None = None
             self.holding = asyncio.Event()
 
-        async def ponder(self, *, answered: bool) -> None:
+        async def ponder(self, seen: Any, *, answered: bool) -> None:
             held, self.held = (self.held, None) if answered else (None, self.held)
             if held is not None:
                 self.holding.set()
