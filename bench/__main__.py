@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accept, backlog, commit, drain, rules, soap
+from bench import accept, backlog, carriers, commit, drain, rules, soap
 
 SUITES = {
     "accept": accept.run,
@@ -16,6 +16,7 @@ SUITES = {
     "rules": rules.run,
     "backlog": backlog.run,
     "drain": drain.run,
+    "carriers": carriers.run,
     "soap": soap.run,
 }
 

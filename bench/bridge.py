@@ -33,6 +33,9 @@ domains = ["{domain}"]
 listen = "127.0.0.1:0"
 [dispatch]
 enabled = {dispatch}
+{carrier}"""
+
+_SANDBOX = """\
 [carriers.sandbox]
 kind = "sandbox"
 outbox = "outbox.jsonl"
@@ -83,10 +86,10 @@ def key(path: Path) -> str:
 
 
 @contextmanager
-def serve(path: Path, *, dispatch: bool) -> Iterator[Running]:
-    """Serve from a folder until the block ends."""
+def serve(path: Path, *, dispatch: bool, carrier: str = _SANDBOX) -> Iterator[Running]:
+    """Serve from a folder until the block ends; ``carrier`` is the table of one."""
     config = path / "bridge.toml"
-    text = _CONFIG.format(domain=DOMAIN, dispatch=str(dispatch).lower())
+    text = _CONFIG.format(domain=DOMAIN, dispatch=str(dispatch).lower(), carrier=carrier)
     config.write_text(text, encoding="utf-8")
     with (path / "serve.log").open("ab") as log:
         process = subprocess.Popen(

@@ -108,10 +108,21 @@ class Judge:
         if self._since >= BATCH:
             self.settle()
 
+    def send(self, request: Request) -> Answer | None:
+        """Send a request, and return what comes back, not weighed; None where the connection ends without an answer."""
+        with self._connected() as connection:
+            try:
+                connection.sendall(request.sent)
+                if not request.whole:
+                    connection.shutdown(socket.SHUT_WR)  # or the bridge waits for the rest
+            except OSError:
+                pass  # it has answered already, and does not listen any more
+            return _received(connection)
+
     def settle(self) -> None:
         """Look at what a batch left behind."""
         self._since = 0
-        answer = self._sent(_plain(_PING), whole=True)
+        answer = self.send(Request(kind="ping", sent=_plain(_PING)))
         assert answer is not None
         assert answer.status == 200, answer
         with self._log.open("rb") as log:
@@ -145,7 +156,7 @@ class Judge:
             raise AssertionError(message) from error
 
     def _ask(self, request: Request) -> None:
-        answer = self._sent(request.sent, whole=request.whole)
+        answer = self.send(request)
         if answer is not None:
             self.weigh(answer)
             return
@@ -165,16 +176,6 @@ class Judge:
         if etree.QName(content).localname not in {"send_smsResponse", "send_sms_bulkResponse"}:
             return 0
         return sum(_is_new(each) for each in content.iter(f"{_OURS}recipient"))
-
-    def _sent(self, sent: bytes, *, whole: bool) -> Answer | None:
-        with self._connected() as connection:
-            try:
-                connection.sendall(sent)
-                if not whole:
-                    connection.shutdown(socket.SHUT_WR)  # or the bridge waits for the rest
-            except OSError:
-                pass  # it has answered already, and does not listen any more
-            return _received(connection)
 
     def _connected(self) -> socket.socket:
         port = int(self.running.http.rpartition(":")[2])

@@ -203,8 +203,9 @@ class Transport:
                 coding = headers.get("content-encoding", "")
                 call, ctx = await self._opened(Sent(body=body, media_type=media_type, charset=charset, coding=coding))
                 del body
-            version = call.version
-            ctx.udc = self._visits.of(scope, door=DOOR, header=call.header, visit_id=visit_id)
+            version, header = call.version, call.header
+            del call  # and with it the document, which is larger than what was read from it: a login may take seconds
+            ctx.udc = self._visits.of(scope, door=DOOR, header=header, visit_id=visit_id)
             server = self._servers[version]
             await server.answer(ctx)
             answer, status, more = await self._written(server, ctx), 200, _PLAIN
@@ -216,6 +217,7 @@ class Transport:
             answer, status = faults.render(fault, version, visit_id), 500
             # Who waits to be told to go on was perhaps not told, and may send the body or not.
             more = _CLOSE if "expect" in headers else _PLAIN
+            del fault  # it leads to this frame, and to the body: kept here, only the collector would free them
         finally:
             if ctx is not None:
                 ctx.dissolve()

@@ -647,7 +647,7 @@ def test_pages_name_no_place_and_no_person(page: Path) -> None:
     text = TEXTS[page]
     hosts = {*re.findall(r"\w+://(?:\w+@)?([\w.-]+)", text), *re.findall(r"@([\w-]+(?:\.[\w-]+)+)", text)}
     allowed = re.compile(
-        r"(?:.+\.)?example\.(?:com|net|org)|127\.0\.0\.1|semver\.org|file|your\.domain|schemas\.xmlsoap\.org"
+        r"(?:.+\.)?example\.(?:com|net|org)|api\.sms-gate\.app|127\.0\.0\.1|semver\.org|file|your\.domain|schemas\.xmlsoap\.org"
     )
     assert {host for host in hosts if not allowed.fullmatch(host)} - {"host", "user"} == set()
     paths = re.findall(r"(?<![\w/.:~])/(?:home|root|tmp|work|Users|mnt)\b[^\s`)]*", text)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from bridge.calls import book, changing, looking
+from bridge.calls.orders import check_text
 from bridge.calls.sending import Sending
 from bridge.model.errors import BridgeError, InvalidRequest
 from bridge.model.sender import SenderRules, parse_sender
@@ -117,6 +118,7 @@ class Desk:
         """Change what has not begun to leave, of a message or of one recipient; a new text is priced anew."""
         if text is None and sender is None and send_at is None:
             raise InvalidRequest("nothing to change: a text, a sender or a time")
+        check_text(text or "")
         await self._sending.account(caller)  # the snapshot has it now
         wish = changing.Wish(by=caller.user, text=text, sender=sender, send_at=send_at)
         return await self._change(

@@ -20,10 +20,12 @@ from bridge.model.errors import (
     OptedOut,
     RateLimited,
     Refusal,
+    TextTooLong,
     TooManyRecipients,
     UnknownRecipient,
 )
 from bridge.model.message import Addressee, Receipt, Result, Submission, recipient_id
+from bridge.model.template import LONGEST_RENDERED
 from bridge.model.text import clean, measure
 from bridge.pipeline.recipients import Known, Written, fields_of
 from bridge.store.lines import LONGEST_REFERENCE, is_reference
@@ -72,16 +74,26 @@ class Ready:
 
 
 def check(order: Order) -> None:
-    """Refuse what no order may say. Raises :exc:`InvalidRequest`, :exc:`UnknownRecipient`."""
+    """Refuse what no order may say.
+
+    Raises :exc:`InvalidRequest`, :exc:`UnknownRecipient`, :exc:`~bridge.model.errors.TextTooLong`.
+    """
     for name, value in (("reference", order.reference), ("key", order.key)):
         if value and not is_reference(value):
             raise InvalidRequest(f"{name}: up to {LONGEST_REFERENCE} characters, none of them a control character")
+    check_text(order.text)
     if order.lifetime is not None and order.lifetime <= timedelta(0):
         raise InvalidRequest("lifetime: longer than nothing")
     if order.max_parts is not None and order.max_parts < 1:
         raise InvalidRequest("max_parts: one or more")
     if not order.to:
         raise UnknownRecipient("no recipient")
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that is too long to look at: no 255 parts hold it, whatever becomes of it. Raises TextTooLong."""
+    if len(text) > LONGEST_RENDERED:
+        raise TextTooLong(f"the text is longer than {LONGEST_RENDERED:,} characters")
 
 
 def address(draft: Draft, known: Known, *, room: int) -> Ready:

@@ -39,6 +39,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "text": "text/plain; charset={charset}",
 }
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False)
+
 
 class Inexpressible(Exception):
     """The request cannot hold what the text needs. The reason repeats nothing of it."""
@@ -62,18 +64,25 @@ class Generic(HttpCarrier):
         self._url = (Template.of(path), mark, Template.of(query))
         self._query = {key: Template.of(value) for key, value in settings.query.items()}
         self._body = Template.of(settings.body)
+        templates = [*self._url[::2], *self._query.values(), *self._headers.values(), self._body]
+        self._wanted = frozenset(
+            name for each in (*templates, *_leaves(self._fields)) for name in getattr(each, "names", ())
+        )
+        # Most headers say the same every time.
+        self._still = {
+            name: each.fill(self._fixed) for name, each in self._headers.items() if each.names <= self._fixed.keys()
+        }
+        self._moving = {name: each for name, each in self._headers.items() if name not in self._still}
         signs = ((Verdict.DEFERRED, settings.deferred_pattern), (Verdict.REFUSED, settings.refused_pattern))
         self._signs = [(verdict, re.compile(pattern)) for verdict, pattern in signs if pattern is not None]
         self._news = NewsReader(name, settings, clock=clock)
 
     async def open(self, sink: Sink) -> None:
         """Get ready. Raises :exc:`ConfigError` when a template needs a URL of ours, and there is none."""
-        templates = [*self._url[::2], *self._query.values(), *self._headers.values(), self._body]
-        wanted = {name for each in (*templates, *_leaves(self._fields)) for name in getattr(each, "names", ())}
         if self.urls is not None:
             self._fixed |= {"callback_url": self.urls.callback, "inbound_url": self.urls.inbound}
         for name in ("callback_url", "inbound_url"):
-            if name in wanted and self.urls is None:
+            if name in self._wanted and self.urls is None:
                 raise ConfigError(f"carriers.{self.name}: {{{{{name}}}}} needs public_url and callback_secret")
         await super().open(sink)
 
@@ -94,7 +103,9 @@ class Generic(HttpCarrier):
         url = path.fill(values, quoted) + mark + query.fill(values, plus)
         if own := _pairs(self._query, values, plus):
             url += ("&" if mark else "?") + own
-        headers = {name: each.fill(values) for name, each in self._headers.items() if not each.lacks(values)}
+        headers = self._still | {
+            name: each.fill(values) for name, each in self._moving.items() if not each.lacks(values)
+        }
         for value in headers.values():
             if not value.isascii() or not value.isprintable():
                 raise Inexpressible("a header would need characters that none can hold")
@@ -156,23 +167,26 @@ class Generic(HttpCarrier):
         return headers
 
     def _values(self, outgoing: Outgoing) -> dict[str, str]:
-        left = outgoing.expires_at - self.clock()
         values = self._fixed | {
             "to": self._number(outgoing.number),
             "text": outgoing.text,
             "id": outgoing.id,
             "message_id": outgoing.message_id,
             "parts": str(outgoing.parts),
-            "unicode": str(int(outgoing.encoding is Encoding.UCS2)),
-            "expires": outgoing.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "ttl": str(max(1, int(left.total_seconds()))),
+            "unicode": "1" if outgoing.encoding is Encoding.UCS2 else "0",
         }
+        if "expires" in self._wanted:
+            values["expires"] = outgoing.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if "ttl" in self._wanted:
+            values["ttl"] = str(max(1, int((outgoing.expires_at - self.clock()).total_seconds())))
         sender = outgoing.sender or self._settings.default_sender
-        return values | {"sender": sender} if sender else values
+        if sender:
+            values["sender"] = sender
+        return values
 
     def _number(self, number: str) -> str:
         settings, digits = self._settings, number.removeprefix("+")
-        for length in range(len(digits), 0, -1):
+        for length in range(len(digits) if settings.number_prefixes else 0, 0, -1):
             if (instead := settings.number_prefixes.get(digits[:length])) is not None:
                 return instead + digits[length:]
         match settings.number_form:
@@ -192,7 +206,7 @@ class Generic(HttpCarrier):
         try:
             match self._settings.encoding:
                 case "json":
-                    return json.dumps(_filled(self._fields, values), ensure_ascii=False).encode()
+                    return _JSON.encode(_filled(self._fields, values)).encode()
                 case "form":
                     return _pairs(self._fields, values, plus).encode("ascii")
                 case "xml":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ class Template:
     """Literal text and slots, in their order."""
 
     parts: tuple[str | Slot, ...]
+    alone: Slot | None = field(init=False, repr=False, compare=False)
+    """The one slot that it is, and nothing else."""
+
+    def __post_init__(self) -> None:
+        """Look once whether it is a slot."""
+        only = self.parts[0] if len(self.parts) == 1 else None
+        object.__setattr__(self, "alone", only if isinstance(only, Slot) else None)
 
     @classmethod
     def of(cls, written: str) -> Self:
@@ -77,17 +84,14 @@ class Template:
         """What it asks for."""
         return frozenset(part.name for part in self.parts if isinstance(part, Slot))
 
-    @property
-    def alone(self) -> Slot | None:
-        """The one slot that it is, and nothing else."""
-        return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Slot) else None
-
     def lacks(self, values: Mapping[str, str]) -> bool:
         """Whether it is nothing but a value that there is not."""
         return self.alone is not None and self.alone.name not in values
 
     def fill(self, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
         """Return the text with its values, each escaped."""
+        if self.alone is not None:
+            return escape(self.alone.value(values))
         return "".join(part if isinstance(part, str) else escape(part.value(values)) for part in self.parts)
 
 

@@ -27,7 +27,7 @@ from email.message import Message
 from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 from xml.sax.saxutils import escape
 
 import aiohttp
@@ -90,6 +90,9 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientPayloadError, "half an answer"),
     (aiohttp.ClientResponseError, "the answer is no HTTP"),
 )
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class NoAnswer(Exception):
@@ -169,6 +172,7 @@ class Wire:
         for secret in secrets:
             self.hide(secret)
         self._transport: AiohttpTransport | None = None
+        self._headers: tuple[tuple[tuple[str, str], ...], httpx.Headers] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -220,16 +224,22 @@ class Wire:
         """Make one call, once, and return the whole answer, of whatever status. Raises :exc:`NoAnswer`."""
         if self._transport is None:
             raise NoAnswer("the carrier is not open", Verdict.DEFERRED)
+        if json is not None:
+            content = _JSON.encode(json).encode()
+            headers = {"content-type": "application/json", **(headers or {})}
+        elif form is not None:
+            content = urlencode(form).encode()
+            headers = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
+        # With a stream of our own httpx works out no headers: aiohttp does, host and length.
         request = httpx.Request(
             method,
             _parsed(url) if isinstance(url, str) else url,
             params=params,
-            headers=_HEADERS | {name.lower(): value for name, value in (headers or {}).items()},
-            json=json,
-            data=form,
-            content=content,
+            headers=self._written(headers or {}),
+            stream=httpx.ByteStream(content or b""),
             extensions={"timeout": self._timeouts},
         )
+        request.read()
         if _origin(request.url) not in self._origins:
             raise NoAnswer("not sent: the URL leads to another host than the configured one", Verdict.DEFERRED)
         try:
@@ -248,6 +258,14 @@ class Wire:
         return Reply(
             status=response.status_code, headers=response.headers, body=body, media_type=media_type, charset=charset
         )
+
+    def _written(self, own: Mapping[str, str]) -> httpx.Headers:
+        """Return the headers of a call. Most calls have those of the one before."""
+        key = tuple(own.items())
+        if self._headers is None or self._headers[0] != key:
+            named = _HEADERS | {name.lower(): value for name, value in own.items()}
+            self._headers = key, httpx.Headers(named)
+        return self._headers[1]
 
     def hide(self, secret: str, *, passing: bool = False) -> None:
         """Take a secret out of what is shown from now on, in every form in which it travels.

@@ -7,6 +7,7 @@ The whole syntax:
   and ``.``. Case and Unicode normal form make no other name: ``{{Name}}`` asks for the field ``name``.
 - ``\{{`` and ``\}}`` are two braces as they stand. Backslashes count right before two braces alone, where two of
   them are one: ``\\{{name}}`` is a backslash and a placeholder.
+- A text has 1,000 placeholders at most.
 - Single braces are plain text. A text without any ``{{`` is no template: it stays as it is, ``}}`` and all.
 
 What else stands in or around two braces is refused with its place, never guessed at: a telephone that has shown
@@ -26,6 +27,9 @@ from bridge.model.errors import InvalidTemplate, MissingField, TextTooLong
 
 LONGEST_NAME: Final = 64
 """Characters in the name of a field."""
+
+MOST_PLACES: Final = 1000
+"""Placeholders in one text. Each of ten thousand recipients has them filled in by itself."""
 
 LONGEST_RENDERED: Final = 100_000
 """Characters of a rendered text. 255 parts hold 39,015; the limit keeps one long value, asked for again and again
@@ -100,7 +104,7 @@ class Template:
 def _pieces(text: str) -> Iterator[str]:
     """Cut a template into plain text and names by turns, text first and last."""
     plain: list[str] = []
-    at = 0
+    at = places = 0
     while found := _BRACES.search(text, at):
         before = text[at : found.start()]
         bare = before.rstrip("\\")
@@ -117,6 +121,9 @@ def _pieces(text: str) -> Iterator[str]:
             close = text.find(_CLOSE, at)
             if close < 0:
                 raise _invalid(found.start(), "{{ is not closed")
+            places += 1
+            if places > MOST_PLACES:
+                raise InvalidTemplate(f"more than {MOST_PLACES:,} placeholders in one text")
             yield _name(text[at:close], at)
             at = close + len(_CLOSE)
     plain.append(text[at:])

@@ -11,7 +11,14 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bridge.model.errors import CountryRefused, QuietHours, Refusal, TooManyRecipients, UnknownRecipient
+from bridge.model.errors import (
+    CountryRefused,
+    QuietHours,
+    Refusal,
+    TextTooLong,
+    TooManyRecipients,
+    UnknownRecipient,
+)
 from bridge.model.message import Message, Recipient, Result, new_message_id
 from bridge.model.numbers import country_of
 from bridge.model.price import PriceTable
@@ -132,6 +139,8 @@ class _Desk:
         self._most = min(
             submission.max_parts or rules.max_parts, account.rules.max_parts or rules.max_parts, rules.max_parts
         )
+        # Cleaning makes one character of four at most; what it may leave out at the ends of lines is not much.
+        self._longest = 4 * 160 * self._most
         self._sized: dict[str, Measure] = {}
         self._due: dict[str | None, datetime] = {}
         self._by_country = bool(rules.quiet) or account.rules.countries is not None
@@ -158,7 +167,10 @@ class _Desk:
             text = clean(addressee.text)
             template = self._parse(text)
         if template is not None:
-            text = clean(template.render(addressee.fields))
+            filled = template.render(addressee.fields)
+            if len(filled) > self._longest:
+                raise TextTooLong(f"with its fields filled in, the text is longer than {self._most} parts can be")
+            text = clean(filled)
         return text, self.size(self.text if text is None else text)
 
     def due(self, country: str | None) -> datetime:

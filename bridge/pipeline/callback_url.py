@@ -29,6 +29,13 @@ _NUMERIC: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.ASCII)
 _LONGEST_HOST: Final = 253
 _LOOPBACK: Final = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _NAT64: Final = ip_network("64:ff9b::/96")
+_NOT_PUBLIC: Final = (
+    ip_network("192.0.0.0/24"),
+    ip_network("192.88.99.0/24"),
+    ip_network("fec0::/10"),
+    ip_network("3fff::/20"),
+)
+"""What this or that version of Python takes for global: protocols' own, 6to4 relays, site-local, documentation."""
 
 
 def read_url(written: str, *, allowed: Iterable[Network] = ()) -> str:
@@ -73,8 +80,10 @@ def may_call(address: IPv4Address | IPv6Address, allowed: Iterable[Network]) -> 
             inner = IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return may_call(inner, allowed)
-        if address.sixtofour is not None or address.teredo is not None:
+        if address.sixtofour is not None or address.teredo is not None or address.scope_id is not None:
             return False
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bridge.store.engine import Connection, Store
     from bridge.store.queue import Claimed
 
+_LOOKS = 8
+_WIDEST = 400
+"""Rows. A claim for one text that meets many that are over looks at more each time, to get past them."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
@@ -126,28 +130,35 @@ def claim_batch(
     """Claim rows of a route's lane for ``lease`` seconds, and settle those for which no carrier may be asked.
 
     Past its lifetime a text expires; if a carrier may have it already, or that carrier is not among the known ones,
-    nobody can say where it is: it becomes unknown. With ``held``, what else the owner claimed in the lane is given
-    back first.
+    nobody can say where it is: it becomes unknown. Such rows take nobody's room: behind them is looked for others.
+    With ``held``, what else the owner claimed in the lane is given back first.
     """
     now = store.now(connection)
     lane = table.route.name
     if held is not None:
         lost = [key for key in queue.forgotten(connection, lane=lane, owner=owner) if key not in held]
         queue.release(connection, owner=owner, keys=lost, now=now)
-    rows = queue.claim(
-        connection,
-        lane=lane,
-        limit=limit,
-        owner=owner,
-        now=now,
-        until=now + int(lease * 1000),
-        # A hand of its own for each time this runs: a transaction may be tried twice.
-        carrier=_Hand(table).place,
-        oldest=oldest,
-        patience=int(patience * 1000),
-        barred=table.barred(),
-    )
-    return _settle(connection, rows, owner=owner, now=now)
+    # A hand of its own for each time this runs: a transaction may be tried twice.
+    hand = _Hand(table)
+    kept: list[Claimed] = []
+    for look in range(_LOOKS):
+        rows = queue.claim(
+            connection,
+            lane=lane,
+            limit=min(limit << 2 * look, max(limit, _WIDEST)),
+            owner=owner,
+            now=now,
+            until=now + int(lease * 1000),
+            carrier=hand.place,
+            oldest=oldest,
+            patience=int(patience * 1000),
+            barred=table.barred(),
+        )
+        fresh = _settle(connection, rows, owner=owner, now=now)
+        kept += fresh
+        if len(fresh) == len(rows) or len(kept) >= limit:
+            break
+    return kept
 
 
 def expire(connection: Connection, *, store: Store, lane: str, owner: str, lease: float, limit: int) -> int:

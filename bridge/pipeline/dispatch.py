@@ -31,7 +31,7 @@ from bridge.pipeline.health import Endurance, Turn
 from bridge.pipeline.line import Lane, Line
 from bridge.pipeline.record import Recorder
 from bridge.pipeline.retry import Backoff
-from bridge.pipeline.upkeep import Upkeep
+from bridge.pipeline.upkeep import SWEEP, Upkeep
 from bridge.store import queue
 from bridge.telemetry import get_logger
 
@@ -332,12 +332,12 @@ class Dispatcher:
         return min([self._pace.poll, *(max(wait, _SHORTEST_NAP) for wait in waits)])
 
     def _shut(self) -> list[str]:
-        """Return the lanes whose carriers all rest, so that nobody looks at their texts."""
+        """Return the lanes whose carriers all take nothing for a while, so that nobody looks at their texts."""
         now = self._timer()
         return [
             route.name
             for route in self._router.routes
-            if all(self._lines[name].health.rests(now) for name in route.carriers)
+            if all(self._lines[name].is_shut(now, seconds=SWEEP) for name in route.carriers)
         ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from bridge.clock import system_clock
 from bridge.model.errors import AccountDisabled, BridgeError, StoreUnavailable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from bridge.telemetry import Metrics
 
 _log = get_logger(__name__)
+
+_MANY: Final = 1000
+"""Recipients from which on the rules are asked in a thread: ten thousand long texts take seconds."""
 
 
 class Intake:
@@ -109,10 +113,15 @@ class Intake:
 
     async def _plan(self, submission: Submission) -> Plan:
         try:
-            return self.plan(submission)
+            return await self._planned(submission)
         except AccountDisabled:  # or made, or switched on, after the snapshot was taken
             await self.snapshot.renew()
+            return await self._planned(submission)
+
+    async def _planned(self, submission: Submission) -> Plan:
+        if len(submission.recipients) < _MANY:
             return self.plan(submission)
+        return await asyncio.to_thread(self.plan, submission)
 
     def refused(self, door: str, error: Refusal | BridgeError) -> None:
         """Count what a door refused by itself, before there was a submission."""

@@ -48,6 +48,10 @@ class Line:
             room = min(room, self.rate.free(now) - coming)
         return Offer(room=max(0, room), rests=rests, share=self.health.share(now))
 
+    def is_shut(self, now: float, *, seconds: float) -> bool:
+        """Whether nothing is claimed for it: it rests, or its rate is used up for so many seconds or more."""
+        return self.health.rests(now) or (self.until(now) or 0.0) >= seconds
+
     def begin(self, name: str, now: float) -> None:
         """Count a send that begins, of the text of that id."""
         self.busy += 1

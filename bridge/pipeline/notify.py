@@ -1,8 +1,9 @@
 """Calling customers' programs: each call that is due is made until its URL answers with 2xx, or it is too old.
 
 A line per host makes its calls, a few at once; the first one alone, so that a host that does not answer costs one wait
-and not many. Such a host then rests, longer each time. What a slow host takes is its own line; the others go on, and
-where there are more hosts than lines, who was called last comes last.
+and not many. Such a host then rests, longer each time. What a slow host takes is its own line; the others go on. Where
+there are more hosts than lines, the accounts have them by turns, and of an account's hosts who was called last comes
+last: nobody keeps others waiting by naming a thousand hosts.
 
 A call is made at least once: after a crash between the answer and the note of it, it is made again. Reports say by
 their ``event_id``, and texts from phones by their ``id``, that they are the same.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from bridge.pipeline.callbacks import Ended, Resolve
     from bridge.pipeline.commit import Writer
-    from bridge.store.callbacks import Call
+    from bridge.store.callbacks import Call, Next
     from bridge.store.engine import Connection, Store
     from bridge.telemetry import Metrics
 
@@ -102,6 +103,7 @@ class Notifier:
         )
         self._chance = chance
         self._lines: dict[str, asyncio.Task[None]] = {}
+        self._lines_of: Counter[int] = Counter()
         self._resting: dict[str, _Rest] = {}
         self._turns: dict[str, int] = {}
         self._turn = count(1)
@@ -150,19 +152,28 @@ class Notifier:
             except TimeoutError:
                 pass
 
-    def _begin(self, now: int, hosts: dict[str, int]) -> None:
-        """Open a line to each host that has calls due and does not rest; who was called longest ago comes first."""
+    def _begin(self, now: int, hosts: dict[str, Next]) -> None:
+        """Open a line to each host that has calls due and does not rest.
+
+        The account with the fewest lines comes first, and of its hosts the one that was called longest ago.
+        """
         self._resting = {host: rest for host, rest in self._resting.items() if host in hosts}
         self._turns = {host: turn for host, turn in self._turns.items() if host in hosts}
+        waiting: dict[int, deque[str]] = {}
         for host in sorted(hosts, key=lambda host: (self._turns.get(host, 0), hosts[host])):
-            if len(self._lines) >= self._tempo.lines:
-                break
             rest = self._resting.get(host)
-            if hosts[host] <= now and host not in self._lines and (rest is None or rest.until <= now):
-                self._turns[host] = next(self._turn)
-                self._lines[host] = asyncio.create_task(self._line(host), name=f"call {host}")
+            if hosts[host].due_at <= now and host not in self._lines and (rest is None or rest.until <= now):
+                waiting.setdefault(hosts[host].account_id, deque()).append(host)
+        while waiting and len(self._lines) < self._tempo.lines:
+            account_id = min(waiting, key=lambda one: self._lines_of[one])
+            host = waiting[account_id].popleft()
+            if not waiting[account_id]:
+                del waiting[account_id]
+            self._turns[host] = next(self._turn)
+            self._lines_of[account_id] += 1
+            self._lines[host] = asyncio.create_task(self._line(host, account_id), name=f"call {host}")
 
-    async def _line(self, host: str) -> None:
+    async def _line(self, host: str, account_id: int) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._tempo.turn
         try:
@@ -185,6 +196,9 @@ class Notifier:
             self._let_rest(host, self._now)
         finally:
             del self._lines[host]
+            self._lines_of[account_id] -= 1
+            if not self._lines_of[account_id]:
+                del self._lines_of[account_id]
             self._news.set()
 
     async def _work(self, line: Line, calls: deque[Call], *, most: int) -> bool:
@@ -260,7 +274,7 @@ class Notifier:
     def _lifetime(self) -> int:
         return self._tempo.lifetime // timedelta(milliseconds=1)
 
-    def _hosts(self) -> tuple[int, dict[str, int]]:
+    def _hosts(self) -> tuple[int, dict[str, Next]]:
         with self._store.read() as connection:
             return self._store.now(connection), callbacks.waiting_hosts(connection)
 

@@ -26,7 +26,8 @@ _log = get_logger(__name__)
 
 _REAP_BATCH = 500
 _PROMOTED = 5_000
-_SWEEP = 60.0
+SWEEP = 60.0
+"""Seconds between looks at what is over."""
 _REPEATED_FOR = 7 * 86_400_000
 
 PARKED = ""
@@ -111,7 +112,7 @@ class Upkeep:
             try:
                 if await self._writer.run(partial(promote_due, store=self._store)):
                     self._woken()
-                if self._timer() - swept >= _SWEEP:
+                if self._timer() - swept >= SWEEP:
                     swept = self._timer()
                     await self.sweep()
             except BridgeError as error:
@@ -121,9 +122,11 @@ class Upkeep:
         """Do once what is done each minute. Raises a :exc:`~bridge.model.errors.Trouble`."""
         await self._writer.run(partial(sweep, store=self._store))
         for lane in await asyncio.to_thread(self._stale, [*self._shut(), PARKED]):
-            await self._writer.run(
-                partial(expire, store=self._store, lane=lane, owner=self._owner, lease=self._lease, limit=_REAP_BATCH)
+            over = partial(
+                expire, store=self._store, lane=lane, owner=self._owner, lease=self._lease, limit=_REAP_BATCH
             )
+            while await self._writer.run(over) == _REAP_BATCH:
+                pass  # a batch at a time: others write between them
 
     def _stale(self, unfed: Collection[str]) -> list[str]:
         """Return those of the lanes which hold texts past their lifetime. Reads only: it may have to look at all."""

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import TextClause, bindparam, delete, func, select, text, update
 
@@ -114,9 +114,16 @@ def host_of(url: str) -> str:
     return url.partition("://")[2].partition("/")[0]
 
 
-def waiting_hosts(connection: Connection) -> dict[str, int]:
-    """Return the hosts that have calls coming, each with the time of its next one."""
-    return {row.host: row.due_at for row in connection.execute(_HOSTS)}
+class Next(NamedTuple):
+    """The call of a host that is due first: when, in milliseconds since 1970, and whose it is."""
+
+    due_at: int
+    account_id: int
+
+
+def waiting_hosts(connection: Connection) -> dict[str, Next]:
+    """Return the hosts that have calls coming, each with its next one."""
+    return {row.host: Next(row.due_at, row.account_id) for row in connection.execute(_HOSTS)}
 
 
 def due(connection: Connection, host: str, *, now: int, limit: int) -> list[Call]:
@@ -184,8 +191,8 @@ _HOSTS = text(
     "WITH RECURSIVE hosts(host) AS (SELECT min(host) FROM callbacks UNION ALL"
     " SELECT (SELECT min(c.host) FROM callbacks AS c WHERE c.host > hosts.host) FROM hosts"
     " WHERE hosts.host IS NOT NULL)"
-    " SELECT hosts.host, (SELECT min(c.due_at) FROM callbacks AS c WHERE c.host = hosts.host) AS due_at"
-    " FROM hosts WHERE hosts.host IS NOT NULL"
+    " SELECT c.host, c.due_at, c.account_id FROM hosts JOIN callbacks AS c ON c.id ="
+    " (SELECT d.id FROM callbacks AS d WHERE d.host = hosts.host ORDER BY d.due_at, d.id LIMIT 1)"
 )
 
 _HOST = {

@@ -152,7 +152,8 @@ def claim(
     named = {
         key: chosen
         for key, row in taken.items()
-        if (chosen := carrier(recipient_id(*key), row.carrier, row.in_doubt)) is not LEAVE
+        if (chosen := row.carrier if row.expires_at <= now else carrier(recipient_id(*key), row.carrier, row.in_doubt))
+        is not LEAVE
     }
     if not named:
         return []
@@ -219,6 +220,7 @@ def _eligible(
             recipients.c.carrier,
             recipients.c.in_doubt,
             recipients.c.due_at,
+            recipients.c.expires_at,
         )
         .where(
             recipients.c.state == text("'queued'"),

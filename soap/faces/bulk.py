@@ -72,6 +72,7 @@ class BulkJson:
             _log.info("call refused", id=visit.id, door=DOOR, code=error.code)
             status, text = result(error)
             told = {"status": REFUSED, "status_code": status, "status_text": text, "request_id": visit.id}
+            del error  # it leads to this frame, and to the body: kept here, only the collector would free them
         return answered(status, json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"), "application/json")
 
 

@@ -77,6 +77,7 @@ class LegacyXml:
             for name, value in (("status", str(status)), ("status_text", text), ("request_id", visit.id)):
                 etree.SubElement(root, name).text = writable(value)
             _log.info("call refused", id=visit.id, door=DOOR, code=error.code)
+            del error  # it leads to this frame, and to the body: kept here, only the collector would free them
         else:
             append(root, answer)
             status = answer.status

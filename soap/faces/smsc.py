@@ -69,7 +69,9 @@ class SmscFiles:
                 error = known(raised, visit_id=visit.id, path=request.scope["path"])
                 if fault(error) is None:
                     _log.warning("call not answered", id=visit.id, path=request.scope["path"], code=error.code)
-                return answering.failed(error, status=name == "status")
+                told = answering.failed(error, status=name == "status")
+                del error  # it leads to this frame, and to the body: kept here, only the collector would free them
+                return told
 
         return serve
 

@@ -109,6 +109,7 @@ class SmscSoap:
             fault_ = _fault(error, visit_id)
             version = fault_.version or version
             body, status = faults.render(fault_, version, visit_id), 500
+            del fault_  # it leads to this frame, and to the body: kept here, only the collector would free them
         await Response(body, status, HEADERS | {"content-type": version.content_type})(scope, receive, send)
 
     async def _answer(self, visit: Visit, element: _Element) -> _Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.calls.orders import check_text
 from bridge.calls.values import Answer, Order
 from bridge.model.errors import BridgeError, InvalidRequest, TooManyRecipients, Trouble
 from bridge.model.text import clean, measure
@@ -39,7 +40,8 @@ async def preview_sms(call: Call) -> Any:
     """Say what a text would take: nothing is sent and nothing is kept. Without a recipient it is only counted."""
     asked = call.asked
     if not asked.several("dest"):
-        size = measure(clean(asked.required("message")))
+        check_text(text := asked.required("message"))
+        size = measure(clean(text))
         return said(schema.PreviewAnswer, TAKEN, parts=size.parts, encoding=size.encoding)
     order = _order(asked, _common(call) | {"test": True})
     answer = await call.desk.send(call.caller, order)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -33,8 +35,8 @@ def test_whatever_comes_is_answered_in_order(judge: Judge) -> None:
     assert any(code.startswith("env:Sender/sms:") for code in judge.told)
 
 
-def _post(body: bytes, *headers: bytes) -> Request:
-    head = [b"POST /soap HTTP/1.1", b"Host: a", b"Connection: close", b"Content-Length: %d" % len(body), *headers]
+def _post(body: bytes, *headers: bytes, path: bytes = b"/soap") -> Request:
+    head = [b"POST %b HTTP/1.1" % path, b"Host: a", b"Connection: close", b"Content-Length: %d" % len(body), *headers]
     return Request(kind="own", sent=b"\r\n".join(head) + b"\r\n\r\n" + body)
 
 
@@ -44,6 +46,30 @@ def _call(inner: str) -> bytes:
         '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><send_sms xmlns="urn:smsbridge:1">'
         f"{token}{inner}</send_sms></e:Body></e:Envelope>"
     ).encode()
+
+
+FORM: Final = b"Content-Type: application/x-www-form-urlencoded"
+REFUSED: Final = {
+    "a call that is too large": (b"/soap", _call("<message>" + "x" * 4_000_000 + "</message><x/>")),
+    "an attribute": (b"/soap", _call(f'<x y="{"z" * 4_000_000}"/>')),
+    "no login": (b"/soap", _call("<token>wrong</token><message>" + "x" * 4_000_000 + "</message>")),
+    "the SMSC face": (b"/sys/soap.php", _call(f'<x y="{"z" * 4_000_000}"/>')),
+    "the SMSC files": (b"/sys/send.php", b"phones=12&mes=" + b"x" * 2_000_000),
+    "the legacy web service": (b"/ws.php?service=send_sms", b"dest=12&message=" + b"x" * 2_000_000),
+    "the bulk service": (b"/ws_json_bulk.php", b'[{"message": "' + b"x" * 2_000_000),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_was_refused_is_let_go(judge: Judge, path: bytes, body: bytes) -> None:
+    """At once, and not when the garbage collector comes by: it counts objects, and does not know how large they are."""
+    request = _post(body, FORM, path=path)
+    for _ in range(5):
+        judge.send(request)
+    before = judge.running.resident()
+    for _ in range(25):
+        judge.send(request)
+    assert judge.running.resident() - before < 8 * len(body)
 
 
 def test_the_judge_counts_what_is_taken(judge: Judge) -> None:
@@ -106,14 +132,15 @@ def test_the_judge_refuses(judge: Judge, answer: fuzz_soap.Answer) -> None:
 
 
 def test_each_kind_of_request_is_drawn() -> None:
-    """Of each, those that have to be answered, and those that are no HTTP or break off."""
-    drawn = set()
+    """And such as have to be answered, and such as are no HTTP or break off."""
+    drawn: Counter[str | bool] = Counter()
 
     @seed(1)
-    @settings(max_examples=300, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(requests())
     def draw(request: Request) -> None:
-        drawn.add((request.kind, request.whole))
+        drawn.update((request.kind, request.whole))
 
     draw()
-    assert drawn == {(kind, whole) for kind in ("bytes", "tree", "built", "hard", "plain") for whole in (True, False)}
+    assert drawn.keys() == {"bytes", "tree", "built", "hard", "plain", True, False}
+    assert drawn[True] > drawn[False]

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import re
 import shutil
+import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from bridge.model.errors import LoginFailed
+from soap.envelope import Call, open_envelope
 from soap.faults import Version
 from soap.receiving import Bodies
 from soap.transport import Transport
@@ -471,6 +474,41 @@ def test_what_cannot_be_written_is_a_fault(server: EchoServer) -> None:
         assert SECRET.encode() not in answer.body
         client.send(request(envelope(PING)))
         assert client.answer().status == 200
+
+
+def test_the_document_is_gone_while_a_call_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is far larger than what was read from it, and a login that fails is answered after seconds."""
+    documents: list[weakref.ref[Any]] = []
+    kept: list[bool] = []
+
+    class Watched(Call):
+        __slots__ = ("__weakref__",)
+
+    def opened(sent: Any, *, limit: int) -> Call:
+        call = open_envelope(sent, limit=limit)
+        watched = Watched(version=call.version, element=call.element)
+        documents.append(weakref.ref(watched))
+        return watched
+
+    class Asks:
+        def of(self, *_: Any, **__: Any) -> Any:
+            return None
+
+    async def answer(self: Any, ctx: Any) -> None:
+        kept.append(documents[0]() is not None)
+        raise LoginFailed("no")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": envelope(PING), "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    monkeypatch.setattr("soap.transport.open_envelope", opened)
+    monkeypatch.setattr("soap.transport._Server.answer", answer)
+    transport = Transport(Echo, namespace=NAMESPACE, visits=Asks(), bodies=Bodies(LIMIT))  # type: ignore[arg-type]
+    asyncio.run(transport({"type": "http", "headers": [], "path": "/soap"}, receive, send))
+    assert kept == [False]
 
 
 def test_texts_and_numbers_are_written_clean(server: EchoServer) -> None:

@@ -34,7 +34,12 @@ NOT_WANTED: Final = 0x65
 _HOLD: Final = 3.0
 """Seconds for which a part is not answered while the others are on their way: what is not answered comes again after a
 crash. Centres send the parts at once; one that waits for each answer gets it after this time."""
+_MOST_HELD: Final = 32
+"""Parts that are held so at once: the centre is not read on while too many deliveries are worked on."""
+_MOST_WAITING: Final = 1000
+"""Long texts that are waited for at once. A part of one more has to come again."""
 _MOST_UNSURE: Final = 1000
+_MOST_JOINED: Final = 10_000
 
 
 class Inbox:
@@ -51,7 +56,8 @@ class Inbox:
         self._joiner = joining.Joiner()
         self._wholes: dict[Hashable, asyncio.Event] = {}
         self._late: set[asyncio.Task[None]] = set()
-        self._joined: OrderedDict[Hashable, datetime] = OrderedDict()
+        self._held = 0
+        self._joined: OrderedDict[tuple[Hashable, int, bytes], datetime] = OrderedDict()
         self._given: dict[Pdu, tuple[tuple[str, str, str], str]] = {}
         self._unsure: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
@@ -104,58 +110,89 @@ class Inbox:
 
     async def _part(self, unit: Pdu, delivery: Delivery, part: joining.Part) -> int:
         key = (delivery.source, delivery.destination, part.reference, part.total)
-        if self._was_joined(key):
+        if self._was_joined(key, part):
             return TAKEN
         event = self._wholes.get(key)
         if event is None:
+            if len(self._late) >= _MOST_WAITING:
+                return COME_AGAIN
             event = self._wholes[key] = asyncio.Event()
             task = asyncio.create_task(self._give_up(unit, delivery, key), name=f"smpp parts {self._name}")
             self._late.add(task)
             task.add_done_callback(self._late.discard)
         whole = self._joiner.add(key, part)
         if whole is None:
-            try:
-                async with asyncio.timeout(_HOLD):
-                    await event.wait()
-            except TimeoutError:
-                pass
+            await self._hold(event)
             return TAKEN
         try:
             status = await self._text(unit, delivery, whole)
         except Trouble:
             self._joiner.drop(key, part)
             raise
+        now = self._clock()
+        self._joined |= {(key, place, octets): now for place, octets in self._joiner.parts(key).items()}
         self._joiner.take(key)
         self._wholes.pop(key, None)
-        self._joined[key] = self._clock()
         event.set()
         return status
 
-    def _was_joined(self, key: Hashable) -> bool:
-        """Whether a part is of a text that was joined a moment ago: its answer was lost, so it came once more."""
+    async def _hold(self, event: asyncio.Event) -> None:
+        if self._held >= _MOST_HELD:
+            return
+        self._held += 1
+        try:
+            async with asyncio.timeout(_HOLD):
+                await event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._held -= 1
+
+    def _was_joined(self, key: Hashable, part: joining.Part) -> bool:
+        """Whether a part is of a text that was joined a moment ago: its answer was lost, so it came once more.
+
+        Phones use the same reference for another text at times: then the part itself is another one.
+        """
         oldest = self._clock() - timedelta(seconds=self._join_wait)
-        while self._joined and next(iter(self._joined.values())) < oldest:
+        while self._joined and (len(self._joined) > _MOST_JOINED or next(iter(self._joined.values())) < oldest):
             self._joined.popitem(last=False)
-        return key in self._joined
+        return (key, part.place, part.octets) in self._joined
 
     async def _give_up(self, unit: Pdu, delivery: Delivery, key: Hashable) -> None:
-        """Hand on what there is of a long text once its other parts are too late, or the bridge stops."""
+        """Hand on what there is of a long text once its other parts are too late, or the bridge stops.
+
+        Its parts were answered, so they do not come again: while they cannot be kept, it is tried until they can.
+        """
         event = self._wholes[key]
+        stops = not await self._passes(event)
+        if event.is_set():
+            return
+        rest = self._joiner.take(key) or b""
+        self._wholes.pop(key, None)
+        event.set()
+        _log.warning("parts missing", carrier=self._name)
+        while True:
+            try:
+                await self._text(unit, delivery, rest)
+                break
+            except Trouble as trouble:
+                _log.warning("delivery not taken", carrier=self._name, code=trouble.code)
+            finally:
+                self._given.pop(unit, None)
+            if stops:
+                break
+            stops = not await self._passes(asyncio.Event())
+
+    async def _passes(self, event: asyncio.Event) -> bool:
+        """Wait for an event, or as long as parts wait. False: the bridge stops."""
         try:
             async with asyncio.timeout(self._join_wait):
                 await event.wait()
         except TimeoutError:
             pass
-        finally:
-            if not event.is_set() and (rest := self._joiner.take(key)) is not None:
-                self._wholes.pop(key, None)
-                _log.warning("parts missing", carrier=self._name)
-                try:
-                    await self._text(unit, delivery, rest)
-                except Trouble as trouble:
-                    _log.warning("delivery not taken", carrier=self._name, code=trouble.code)
-                self._given.pop(unit, None)
-                event.set()
+        except asyncio.CancelledError:
+            return False
+        return True
 
     async def _text(self, unit: Pdu, delivery: Delivery, octets: bytes) -> int:
         text = content.read(octets, delivery.data_coding, self._alphabet)

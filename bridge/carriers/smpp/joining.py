@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 _CONCATENATED_8: Final = 0x00
 _CONCATENATED_16: Final = 0x08
-_MOST: Final = 1000
-"""Long texts that are waited for at once; the oldest is given up first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,19 +42,24 @@ def part_of(delivery: Delivery) -> Part:
 
 
 class Joiner:
-    """Parts that wait for the others, by what they belong to: whatever tells one long text from another."""
+    """Parts that wait for the others, by what they belong to: whatever tells one long text from another.
+
+    How many may wait is the caller's business.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._waiting: OrderedDict[Hashable, dict[int, bytes]] = OrderedDict()
+        self._waiting: dict[Hashable, dict[int, bytes]] = {}
 
     def add(self, key: Hashable, part: Part) -> bytes | None:
         """Keep a part; return the whole once it is there. A double changes nothing."""
         parts = self._waiting.setdefault(key, {})
         parts[part.place] = part.octets
-        if len(self._waiting) > _MOST:
-            self._waiting.popitem(last=False)
         return _whole(parts) if len(parts) == part.total else None
+
+    def parts(self, key: Hashable) -> dict[int, bytes]:
+        """Return what is there of a long text, by place."""
+        return dict(self._waiting.get(key, {}))
 
     def drop(self, key: Hashable, part: Part) -> None:
         """Forget one part: it will come again."""

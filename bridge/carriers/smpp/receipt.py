@@ -92,31 +92,24 @@ def read(text: str, tlvs: Mapping[int, bytes]) -> Receipt:
     )
 
 
+_BASES: Final[Mapping[Ids, tuple[int, int]]] = {Ids.DECIMAL: (16, 10), Ids.HEX: (10, 16)}
+"""In what answers and receipts write a number."""
+
+
 def kept_id(message_id: str, ids: Ids) -> str:
     """Return an id of an answer in the form under which it is kept: numbers are compared as numbers."""
-    match ids:
-        case Ids.SAME:
-            return message_id
-        case Ids.DECIMAL:
-            return _number(message_id, 16) or message_id
-        case Ids.HEX:
-            return _number(message_id, 10) or message_id
+    return message_id if ids is Ids.SAME else _number(message_id, _BASES[ids][0])
 
 
 def reported_id(message_id: str, ids: Ids) -> str:
     """Return an id of a receipt in the form of :func:`kept_id`."""
-    match ids:
-        case Ids.SAME:
-            return message_id
-        case Ids.DECIMAL:
-            return _number(message_id, 10) or message_id
-        case Ids.HEX:
-            return _number(message_id, 16) or message_id
+    return message_id if ids is Ids.SAME else _number(message_id, _BASES[ids][1])
 
 
-def _number(written: str, base: int) -> str | None:
+def _number(written: str, base: int) -> str:
+    """Return a number in decimal digits; what is none stays as it is."""
     digits = r"[0-9]{1,40}" if base == 10 else r"(?:0x)?[0-9A-Fa-f]{1,40}"
-    return str(int(written, base)) if re.fullmatch(digits, written, re.ASCII) else None
+    return str(int(written, base)) if re.fullmatch(digits, written, re.ASCII) else written
 
 
 def _moment(written: str) -> datetime | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.carriers.smpp.pdu import BadPdu, Command, Inflow, Pdu
@@ -23,6 +23,7 @@ _log = get_logger(__name__)
 _INVALID_COMMAND: Final = 0x0000_0003
 _INVALID_LENGTH: Final = 0x0000_0002
 _SYSTEM_ERROR: Final = 0x0000_0008
+_UNKNOWN_ERROR: Final = 0x0000_00FF
 _HIGHEST_SEQUENCE: Final = 0x7FFF_FFFF
 _CHUNK: Final = 65_536
 _MOST_DELIVERIES: Final = 64
@@ -84,10 +85,11 @@ class Session:
         self._line = line
         self._delivered = delivered
         self._answered = answered
-        self._waiting: dict[int, asyncio.Future[Pdu]] = {}
+        self._waiting: dict[int, tuple[int, asyncio.Future[Pdu]]] = {}
         self._sequence = 0
         self._writer: asyncio.StreamWriter | None = None
         self._bound = asyncio.Event()
+        self._leaving = False
         self._reading: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -133,10 +135,11 @@ class Session:
             raise NotBound
         self._sequence = self._sequence % _HIGHEST_SEQUENCE + 1
         sequence = self._sequence
+        request = Pdu(command=command, sequence=sequence, body=body)
         answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
-        self._waiting[sequence] = answer
+        self._waiting[sequence] = request.answer().command, answer
         try:
-            writer.write(bytes(Pdu(command=command, sequence=sequence, body=body)))
+            writer.write(bytes(request))
             async with asyncio.timeout(self._line.answer_timeout):
                 await writer.drain()
                 return await answer
@@ -156,7 +159,7 @@ class Session:
                 pause, told = self._line.first_pause, ""
                 _log.info("bound", carrier=self._name, as_=self._line.command.name.lower())
                 await self._live(reading)
-            except (OSError, TimeoutError, BadPdu, NotBound, Lost, _Refused) as error:
+            except Exception as error:  # noqa: BLE001 - nothing that a centre or a resolver says ends the tries
                 reason = str(error) or type(error).__name__
                 if reason != told:  # once, and not at every try
                     _log.warning("not bound", carrier=self._name, reason=reason)
@@ -169,6 +172,7 @@ class Session:
     async def _connect(self) -> asyncio.Task[None]:
         """Connect and bind. Returns the task that reads, which ends with the connection."""
         line = self._line
+        self._leaving = False
         async with asyncio.timeout(line.connect_timeout):
             reader, self._writer = await asyncio.open_connection(
                 line.host, line.port, ssl=line.tls, server_hostname=line.host if line.tls else None
@@ -185,8 +189,12 @@ class Session:
         while not reading.done():
             self._heard.clear()
             await asyncio.wait({reading}, timeout=self._line.enquire_every)
-            if not reading.done() and not self._heard.is_set():
+            if reading.done() or self._leaving:
+                break
+            if not self._heard.is_set():
                 await _before(reading, self._ask(Command.ENQUIRE_LINK, b""))
+        if not reading.done():
+            return  # it has unbound, and does not close
         reading.result()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -200,29 +208,42 @@ class Session:
     async def _take(self, unit: Pdu) -> bool:
         """Deal with what came; False ends the connection."""
         if unit.is_response:
-            waiting = self._waiting.get(unit.sequence)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(unit)
-            return unit.command != Command.UNBIND | 0x8000_0000
+            self._hear(unit)
+            return unit.command != Command.UNBIND | 0x8000_0000 and (not self._leaving or self._owed())
         match unit.command:
             case Command.ENQUIRE_LINK:
                 self._answer(unit.answer())
             case Command.DELIVER_SM | Command.DATA_SM:
                 await self._room.acquire()
-                task = asyncio.create_task(self._deliver(unit), name=f"smpp delivery {self._name}")
+                task = asyncio.create_task(self._deliver(unit, self._writer), name=f"smpp delivery {self._name}")
                 self._deliveries.add(task)
                 task.add_done_callback(self._delivered_one)
             case Command.UNBIND:
                 self._bound.clear()
+                self._leaving = True
                 self._answer(unit.answer())
-                return False
+                return self._owed()  # answers that are still to come keep texts out of doubt
             case Command.ALERT_NOTIFICATION:
                 pass  # has no response (4.12.1)
             case _:
                 self._answer(Pdu(command=Command.GENERIC_NACK, sequence=unit.sequence, status=_INVALID_COMMAND))
         return True
 
-    async def _deliver(self, unit: Pdu) -> None:
+    def _hear(self, unit: Pdu) -> None:
+        """Give a response to who waits for it. One of another kind answers nothing, whatever its number."""
+        wanted, answer = self._waiting.get(unit.sequence, (0, None))
+        if answer is None or answer.done():
+            return
+        if unit.command == Command.GENERIC_NACK:
+            # Of a rejection without a status nobody knows more than that it is no acceptance.
+            answer.set_result(unit if unit.status else replace(unit, status=_UNKNOWN_ERROR))
+        elif unit.command == wanted:
+            answer.set_result(unit)
+
+    def _owed(self) -> bool:
+        return any(not answer.done() for _, answer in self._waiting.values())
+
+    async def _deliver(self, unit: Pdu, writer: asyncio.StreamWriter | None) -> None:
         try:
             status = await self._delivered(unit)
         except BadPdu:
@@ -230,7 +251,8 @@ class Session:
         except Exception:  # noqa: BLE001 - one delivery that breaks our code stops no other
             _log.exception("delivery failed", carrier=self._name)
             status = _SYSTEM_ERROR
-        left = self._answer(unit.answer(status=status, body=b"\0"))
+        # On another connection its number would be that of another delivery.
+        left = writer is self._writer and self._answer(unit.answer(status=status, body=b"\0"))
         self._answered(unit, left=left)
 
     def _delivered_one(self, task: asyncio.Task[None]) -> None:
@@ -250,9 +272,9 @@ class Session:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(ConnectionResetError("the connection ended"))
+        for _, answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(ConnectionResetError("the connection ended"))
 
 
 class _Refused(Exception):
@@ -265,9 +287,11 @@ class _Refused(Exception):
 async def _before(reading: asyncio.Task[None], asking: Awaitable[Pdu]) -> Pdu:
     """Wait for an answer, but not beyond the end of the connection."""
     asked = asyncio.ensure_future(asking)
-    await asyncio.wait({asked, reading}, return_when=asyncio.FIRST_COMPLETED)
-    if asked.done():
-        return asked.result()
-    asked.cancel()
+    try:
+        await asyncio.wait({asked, reading}, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            return asked.result()
+    finally:
+        asked.cancel()
     reading.result()
     raise Lost("the connection ended")

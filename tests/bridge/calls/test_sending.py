@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,6 +25,7 @@ from bridge.model.errors import (
     PastTime,
     QuietHours,
     SenderNotApproved,
+    TextTooLong,
     TooManyRecipients,
     UnknownRecipient,
 )
@@ -32,6 +34,7 @@ from bridge.model.sender import Sender, SenderKind, Verdict
 from bridge.model.state import State
 from bridge.model.text import Encoding
 from bridge.model.when import Quiet, parse_hours
+from bridge.pipeline.accept import accept
 from bridge.store import accounts, messages, senders
 from bridge.store.engine import Connection
 from smtp.content import idempotency_key, read_content
@@ -467,3 +470,33 @@ def test_an_account_that_is_switched_off(office: Office) -> None:
         assert told(await desk.send(office.caller(), office.order(A))) == [State.QUEUED]
 
     office.run(work)
+
+
+def test_a_text_of_megabytes_is_not_looked_at(office: Office) -> None:
+    """Neither to send it, nor in place of another: looking alone would hold up all others."""
+    text = "ש" * 100_001
+
+    async def work(desk: Desk) -> None:
+        taken = await desk.send(office.caller(), office.order(A, send_at="+60"))
+        with pytest.raises(TextTooLong, match="100,000"):
+            await desk.send(office.caller(), office.order(A, text=text))
+        with pytest.raises(TextTooLong, match="100,000"):
+            await desk.update(office.caller(), str(taken.message_id), text=text)
+
+    office.run(work)
+
+
+def test_rules_are_asked_for_many_in_a_thread(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they are, the event loop answers others; for a few it is quicker to ask at once."""
+    asked: list[bool] = []
+
+    def watched(*args: Any, **named: Any) -> Any:
+        asked.append(threading.current_thread() is threading.main_thread())
+        return accept(*args, **named)
+
+    monkeypatch.setattr("bridge.pipeline.intake.accept", watched)
+    for count in (999, 1000):
+        given = office.order(*map(number, range(count)), test=True)
+        answer = office.run(lambda desk, order=given: desk.send(office.caller(), order))  # type: ignore[misc]
+        assert len(answer.results) == count
+    assert asked == [True, False]

@@ -209,6 +209,13 @@ def test_a_rendered_text_has_an_end() -> None:
         template.render({"a": fits + "x"})
 
 
+def test_placeholders_are_bounded() -> None:
+    """Each recipient has them all filled in: a thousand are taken, one more is not."""
+    assert len(Template.parse("{{a}}" * 1000).pieces) == 2001
+    with pytest.raises(InvalidTemplate, match="1,000 placeholders"):
+        Template.parse("{{a}}" * 1001)
+
+
 @pytest.mark.parametrize("text", ["\\" * 200_000 + "{{a", "{{a}}" * 40_000 + "}}", "{{" + " " * 200_000, "{" * 200_001])
 def test_the_worst_text_takes_no_time(text: str) -> None:
     """Parsing is linear: 200,000 characters made to hurt are refused well within a second."""

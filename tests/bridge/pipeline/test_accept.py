@@ -422,6 +422,13 @@ def test_a_template_without_placeholders_is_a_plain_text() -> None:
     assert [(one.text, one.encoding) for one in made.recipients] == [(None, None)] * 2
 
 
+def test_a_long_field_refuses_its_recipient() -> None:
+    """Before its text is cleaned and counted: for ten thousand recipients that would take a minute."""
+    long = Addressee(number=number(1), fields={"name": "x" * 90_000})
+    made = plan(text="{{name}}", template=True, recipients=(long, Addressee(number=number(2), fields={"name": "Dana"})))
+    assert became(made.results) == [TextTooLong, False]
+
+
 def test_a_missing_field_refuses_its_recipient() -> None:
     """Only that one, by the field's name; the others get their text."""
     recipients = (

@@ -73,11 +73,13 @@ class Ringing(Desk):
             await self.notifier.stop(grace=5.0)
             await self.writer.stop()
 
-    def end(self, url: str, *to: str, state: State = State.DELIVERED) -> str:  # type: ignore[override]
+    def end(  # type: ignore[override]
+        self, url: str, *to: str, state: State = State.DELIVERED, account: int = 1
+    ) -> str:
         """Take a text with a URL, and let it come to its end at once; returns its message's id."""
-        receipt = self.submit(*(to or (number(1),)), callback_url=url)
+        receipt = self.submit(*(to or (number(1),)), callback_url=url, account=account)
         rows: list[events.NewEvent] = [
-            (1, state, receipt.message_id, place, {}) for place in range(1, len(receipt.results) + 1)
+            (account, state, receipt.message_id, place, {}) for place in range(1, len(receipt.results) + 1)
         ]
         self.change(lambda connection: events.add(connection, rows, now=self.clock.ms))
         return receipt.message_id or ""
@@ -226,7 +228,7 @@ async def ringing_round(ringing: Ringing) -> None:
     seen = 0
     hosts = ringing.notifier._hosts
 
-    def counting() -> tuple[int, dict[str, int]]:
+    def counting() -> tuple[int, dict[str, callbacks.Next]]:
         nonlocal seen
         found = hosts()
         seen += 1
@@ -336,6 +338,30 @@ def test_more_hosts_than_lines(ringing: Ringing) -> None:
     ringing.run(work)
     assert len(so_far) == 2
     assert all(calls <= 20 for calls in so_far)
+
+
+def test_an_account_of_many_hosts_holds_up_no_other(ringing: Ringing) -> None:
+    """One that names more slow hosts than there are lines, and was first, does not have all the lines."""
+    held = asyncio.Event()
+    slow, fast = [Program(hold=held) for _ in range(5)], Program()
+    other = ringing.account("other")
+
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            for program in (*slow, fast):
+                await stack.enter_async_context(program.serve())
+            for program in slow:
+                ringing.end(program.url())
+                ringing.clock.advance(ms=1)
+            ringing.end(fast.url(), *map(number, range(20)), account=other)
+            await stack.enter_async_context(ringing.open(quick(lines=2)))
+            await until(lambda: len(fast.calls) == 20)
+            assert len([program for program in slow if program.calls]) == 1
+            await until(lambda: len([program for program in slow if program.calls]) == 2)
+            held.set()
+            await until(lambda: ringing.left() == 0)
+
+    ringing.run(work)
 
 
 # --- where it leads ---

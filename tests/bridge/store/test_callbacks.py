@@ -213,7 +213,12 @@ def test_hosts_and_what_is_due(office: Office) -> None:
 
     def look(connection: Any) -> None:
         hosts = callbacks.waiting_hosts(connection)
-        assert hosts == {"b.example": now - 30, "a.example:81": now - 20, "a.example": now - 10}
+        assert {host: each.due_at for host, each in hosts.items()} == {
+            "b.example": now - 30,
+            "a.example:81": now - 20,
+            "a.example": now - 10,
+        }
+        assert {each.account_id for each in hosts.values()} == {1}
         assert len(callbacks.due(connection, "a.example", now=now, limit=5)) == 2
         assert len(callbacks.due(connection, "a.example", now=now, limit=1)) == 1
         assert len(callbacks.due(connection, "a.example", now=now - 1, limit=5)) == 1
@@ -221,7 +226,7 @@ def test_hosts_and_what_is_due(office: Office) -> None:
     office.read(look)
     first = office.waiting()[0]
     office.change(lambda connection: callbacks.failed(connection, first.id, reason="busy", due_at=now + 1))
-    assert office.read(callbacks.waiting_hosts)["b.example"] == now - 20
+    assert office.read(callbacks.waiting_hosts)["b.example"].due_at == now - 20
     office.change(lambda connection: callbacks.made(connection, first.id))
     assert office.read(callbacks.count) == 5
 

@@ -10,7 +10,6 @@ const LOGINS = {
   text: (user, password) => new soap.WSSecurity(user, password, { mustUnderstand: true }),
   digest: (user, password) => new soap.WSSecurity(user, password, { passwordType: "PasswordDigest" }),
   basic: (user, password) => new soap.BasicAuthSecurity(user, password),
-  bearer: (user, password) => new soap.BearerSecurity(password),
 };
 
 async function open(order) {

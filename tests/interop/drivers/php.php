@@ -1,5 +1,6 @@
 <?php
-// PHP's SoapClient; see __init__.py for what goes in and out. With "plain": true its lists are as they are by default.
+// PHP's SoapClient; see __init__.py for what goes in and out. With "plain": true its lists are as they are by
+// default; "compression" names one of its constants.
 const WSSE = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd';
 
 function say(array $value): void

@@ -23,8 +23,6 @@ def opened(order: dict[str, Any]) -> Client:
     wsse = None
     if login["kind"] == "basic":
         session.auth = (login["user"], login["password"])
-    elif login["kind"] == "bearer":
-        session.headers["Authorization"] = f"Bearer {login['password']}"
     elif login["kind"]:
         wsse = UsernameToken(login["user"], login["password"], use_digest=login["kind"] == "digest")
     return Client(order["wsdl"], transport=Transport(session=session), wsse=wsse)

@@ -92,6 +92,13 @@ def test_ids_that_are_no_numbers() -> None:
     assert body(answering(1).sent(named)) == "a-1,3"
 
 
+def test_an_id_of_any_length_is_told_again() -> None:
+    """What somebody asked for and there is not: no number is made of five thousand digits."""
+    missing = Found(id="9" * 5000, phone="1", code=Code.NOT_FOUND)
+    told = body(answering(3).status([missing, missing], depth=0, listed=True))
+    assert [one["id"] for one in json.loads(told)] == ["9" * 5000] * 2
+
+
 def test_lists_of_numbers() -> None:
     """``op`` has all numbers, ``err`` those that get nothing; in text and numbers there is no room for either."""
     told = json.loads(body(answering(3).sent(SENT, op=True, err=True)))

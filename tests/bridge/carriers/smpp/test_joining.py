@@ -84,12 +84,3 @@ def test_what_is_there_of_it() -> None:
     joiner.drop("k", Part(reference=1, total=9, place=2, octets=b""))
     joiner.add("other", Part(reference=1, total=2, place=1, octets=b"x"))
     assert joiner.take("k") == b"\x01\x03"
-
-
-def test_memory_is_bounded() -> None:
-    """A stranger who sends first parts only pushes out the oldest ones."""
-    joiner = Joiner()
-    for key in range(1200):
-        joiner.add(key, Part(reference=1, total=2, place=1, octets=b"a"))
-    assert joiner.take(199) is None
-    assert joiner.take(200) == b"a"
