@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.model.duration import parse_duration
-from bridge.model.errors import InvalidRequest
+from bridge.model.errors import InvalidRequest, TooManyRecipients
 from bridge.model.message import Priority
 from bridge.model.when import parse_sendtime
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SEPARATORS: Final = re.compile(r"[,;\r\n]+")
+_MOST_PARTS: Final = 100_000
 _ZERO: Final = re.compile(r"[0.]*", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[/.]\d{1,2}[/.](?:\d{4}|\d\d)", re.ASCII)
@@ -74,8 +75,14 @@ class Asked:
         return None if value is None or _ZERO.fullmatch(value) else value
 
     def several(self, name: str) -> tuple[str, ...]:
-        """Return the parts of a list written as one text, joined by commas or semicolons; empty parts count nothing."""
-        parts = _SEPARATORS.split(self.text(name) or "")
+        """Return the parts of a list written as one text, joined by commas or semicolons; empty parts count nothing.
+
+        Raises :exc:`~bridge.model.errors.TooManyRecipients` for one that no setting allows.
+        """
+        written = self.text(name) or ""
+        parts = _SEPARATORS.split(written, _MOST_PARTS)
+        if len(parts) > _MOST_PARTS:
+            raise TooManyRecipients(f"{name}: at most {_MOST_PARTS:,} in one list")
         return tuple(part for each in parts if (part := each.strip()))
 
     def required_several(self, name: str) -> tuple[str, ...]:

@@ -49,8 +49,8 @@ class Endpoint:
         return cls(calls, Contract.load(), public_url=services.settings.public_url, trusted=settings.trusted_proxies)
 
     def routes(self) -> Sequence[Route]:
-        """Return the routes."""
-        return [Route(self._path, self), Route(f"{self._path}.wsdl", self)]
+        """Return the routes. Who types the address may end it with a slash."""
+        return [Route(self._path, self), Route(f"{self._path}/", self), Route(f"{self._path}.wsdl", self)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -131,13 +131,15 @@ def client_address(scope: Scope, trusted: tuple[Network, ...]) -> str:
     It is the peer's; where the peer is a proxy that is believed, the last address of ``X-Forwarded-For`` that is no
     such proxy's. That header of anybody else says nothing.
     """
-    if not trusted:
-        return _as_peer(scope)
-    peer = _peer(scope)
-    if not _within(peer, trusted):
-        return _spelt(peer)
-    address = peer
+    client = scope.get("client")
+    if not client:
+        return ""
+    address, spelt, believed = _known(client[0], trusted)
+    if not believed:
+        return spelt
     named = [part for line in Headers(scope=scope).getlist("x-forwarded-for") for part in line.split(",")]
+    if not named:
+        return spelt
     for each in reversed(named):
         before = read_address(_without_port(each.strip()))
         if before is None:  # a proxy that does not know or hides it; what stands before is anybody's word
@@ -158,14 +160,11 @@ def _peer(scope: Scope) -> Address | None:
     return read_address(client[0]) if client else None
 
 
-def _as_peer(scope: Scope) -> str:
-    client = scope.get("client")
-    return _spelling(client[0]) if client else ""
-
-
 @lru_cache(maxsize=4096)
-def _spelling(written: str) -> str:
-    return _spelt(read_address(written))
+def _known(written: str, trusted: tuple[Network, ...]) -> tuple[Address | None, str, bool]:
+    """Return the address of a peer, its one spelling, and whether it is a proxy that is believed."""
+    address = read_address(written)
+    return address, _spelt(address), _within(address, trusted)
 
 
 def _within(address: Address | None, networks: tuple[Network, ...]) -> bool:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.model.errors import InvalidRequest, InvalidTime, PastTime
+from bridge.model.errors import InvalidRequest, InvalidTime, PastTime, TooManyRecipients
 from bridge.model.message import Priority
 from soap import schema
-from soap.asked import Asked
+from soap.asked import _MOST_PARTS, Asked
 
 NOT_GIVEN: tuple[dict[str, Any], ...] = (
     {},
@@ -151,3 +151,11 @@ def test_a_value_that_is_no_text_is_refused(given: object) -> None:
     """The same of a single element."""
     with pytest.raises(InvalidRequest, match="x is not a text"):
         Asked({"x": given}).text("x")
+
+
+def test_a_list_is_bounded() -> None:
+    """A list of as many as any setting allows is read; one more is refused before it is taken apart."""
+    most = _MOST_PARTS
+    assert len(Asked({"dest": ",".join(["1"] * most)}).several("dest")) == most
+    with pytest.raises(TooManyRecipients, match="100,000"):
+        Asked({"dest": ",".join(["1"] * (most + 1))}).several("dest")

@@ -47,7 +47,7 @@ def test_only_the_address_differs_from_the_file() -> None:
     assert locations(Contract(TEXT).at(odd)) == [odd, odd]
 
 
-PATHS = ("?wsdl", "?WSDL", "?wsdl=", "?wsdl=1", "?singleWsdl", "?x=y&Wsdl", ".wsdl", ".wsdl?x")
+PATHS = ("?wsdl", "/?wsdl", "?WSDL", "?wsdl=", "?wsdl=1", "?singleWsdl", "?x=y&Wsdl", ".wsdl", ".wsdl?x")
 
 
 @pytest.mark.parametrize("path", PATHS)
