@@ -86,7 +86,8 @@ def _time_zone(value: str) -> str:
     return value
 
 
-def _pattern(value: str) -> str:
+def pattern(value: str) -> str:
+    """Return a regular expression as it is written. Raises ValueError for what is none."""
     try:
         re.compile(value)
     except re.error as error:
@@ -115,5 +116,5 @@ HttpHost = Annotated[str, AfterValidator(_http_host)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 """A time zone by its IANA name."""
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
+Pattern = Annotated[str, AfterValidator(pattern)]
 """A regular expression."""

@@ -50,6 +50,8 @@ class Asked:
 
     def word(self, name: str) -> str | None:
         """Return an element without the spaces around it; None when nothing is left."""
+        if self._values.get(name) is None:  # most are absent
+            return None
         return (self.text(name) or "").strip() or None
 
     def required(self, name: str) -> str:
@@ -159,6 +161,8 @@ class Asked:
     def fields(self, name: str) -> dict[str, str]:
         """Return keys and values; an item without a key is refused, and of two alike the last holds."""
         value = self._values.get(name)
+        if value is None:
+            return {}
         if isinstance(value, dict):
             given = Asked(value)
             return {key: given.text(key) or "" for key in value}

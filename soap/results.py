@@ -78,7 +78,6 @@ TABLE: Final[Mapping[type[BridgeError], Result]] = MappingProxyType(
         errors.StoreFull: Result(903, "trouble on our side; call again later"),
         errors.Stopping: Result(904, "the bridge is going down; call again"),
         errors.InternalError: Result(905, "trouble on our side; call again later"),
-        errors.UnmatchedReport: Result(906, "trouble on our side; call again later"),
         # An operator's error in front of a program is ours.
         errors.OperatorError: Result(950, "trouble on our side; call again later"),
         errors.ConfigError: Result(951, "trouble on our side; call again later"),

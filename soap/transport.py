@@ -117,8 +117,8 @@ class _Context(MethodContext):
         The collector of cycles would find them; but it comes by the number of objects, not by their size.
         """
         for part in (self.inprot_ctx, self.outprot_ctx):
-            vars(part).clear()
-        vars(self).clear()
+            part.__dict__.clear()
+        self.__dict__.clear()
 
 
 class _Server(ServerBase):

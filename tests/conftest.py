@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from bridge.store import schema
 from bridge.store.engine import Store
@@ -29,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Shut every socket but loopback and Unix ones; a test may narrow it by pytest-socket's own markers."""
     config.option.allow_hosts = LOOPBACK
     config.option.allow_unix_socket = True
+    # The same examples in every run, and no clock: a suite that fails today and not tomorrow tells nothing. New ones
+    # are looked for by: make test ARGS=--hypothesis-profile=explore
+    settings.register_profile("suite", derandomize=True, deadline=None)
+    settings.register_profile("explore", deadline=None, print_blob=True)
+    settings.load_profile("suite")
     # Left alone, structlog draws every traceback with colours and locals, and takes seconds for it.
     plain: list[Any] = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
     structlog.configure(processors=[*plain, structlog.processors.KeyValueRenderer()])

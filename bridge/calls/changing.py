@@ -6,7 +6,8 @@ a change, it is raised, and nothing has changed.
 
 A new text follows the rules of a text: cleaned, measured, priced by what it is now. Where recipients had texts of their
 own, because the order was a template, the new one is a template too; it is filled in from the contacts, for an order's
-own fields are not kept. Opt-outs and limits of texts per time are not asked again: they were, when it was taken.
+own fields are not kept. Opt-outs and limits of texts per time are not asked again: they were, when it was taken. A new
+time in hours in which nothing leaves is refused: nobody comes past them by changing what was taken for another time.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from bridge.model.errors import (
     Conflict,
     NoCredit,
     NotFound,
+    QuietHours,
     SpendLimited,
     UnknownMessage,
     WrongState,
 )
 from bridge.model.message import Priority, recipient_id
 from bridge.model.moment import from_ms, to_ms
+from bridge.model.numbers import country_of
 from bridge.model.quota import window
 from bridge.model.state import State
 from bridge.model.template import Template
 from bridge.model.text import check_length, clean, measure
 from bridge.model.when import parse_sendtime
 from bridge.pipeline import drafts
+from bridge.pipeline.accept import may_leave
 from bridge.pipeline.recipients import fields_of
 from bridge.store import changes, contacts, events, ledger, lines, messages, usage
 from bridge.store.changes import Written
@@ -135,6 +139,8 @@ def update(
     more = sum(new - old for edit in edits for _, old, new in edit.prices())
     if more > 0 and purse.limit is not None and purse.balance - more < purse.limit:
         raise NoCredit("the account's credit does not cover the new text")
+    if due_at is not None:
+        _check_hours(edits, max(due_at, from_ms(now)), account, rules)
     usage.add(connection, _spend(connection, account, more, now))
     for edit in edits:
         _write(connection, edit, wish, due_at, now)
@@ -276,6 +282,20 @@ def _finish(connection: Connection, edit: _Edit, due_at: datetime | None, now: i
 
 def _due(written: str, account: Account, now: int) -> datetime:
     return parse_sendtime(written, zone=account.rules.zone, now=from_ms(now))
+
+
+def _check_hours(edits: Sequence[_Edit], due_at: datetime, account: Account, rules: Rules) -> None:
+    """Raise :exc:`QuietHours` where a text may not leave at its new time. Drafts are asked when they are closed."""
+    if not rules.quiet and account.rules.quiet is None and account.rules.open is None:
+        return
+    for edit in edits:
+        moving = {one.position for one in edit.written}
+        countries = {country_of(one.number) for one in edit.message.recipients if one.position in moving}
+        for country in countries:
+            free = may_leave(due_at, country, Priority(edit.message.priority), account=account, rules=rules)
+            if free > due_at:
+                local = free.astimezone(account.rules.zone).isoformat(timespec="minutes")
+                raise QuietHours(f"nothing is sent then; from {local}")
 
 
 def _spend(connection: Connection, account: Account, more: int, now: int) -> dict[Window, int]:

@@ -26,7 +26,6 @@ from bridge.model.errors import (
 )
 from bridge.model.message import Addressee, Receipt, Result, Submission, recipient_id
 from bridge.model.template import LONGEST_RENDERED
-from bridge.model.text import clean, measure
 from bridge.pipeline.recipients import Known, Written, fields_of
 from bridge.store.lines import LONGEST_REFERENCE, is_reference
 
@@ -219,7 +218,7 @@ def answer(
         message_id=message_id,
         results=taken,
         credit=credit,
-        encoding=measure(clean(order.text)).encoding,
+        text=order.text,
         refusal=_reason(taken) if message_id is None else None,
     )
 

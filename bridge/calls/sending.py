@@ -52,12 +52,22 @@ class Sending:
         try:
             draft = await self._read(caller, account, order)
             known = await self._known(account, [draft])
-            ready = address(draft, known, room=self._intake.rules.max_recipients)
+            room = self._intake.rules.max_recipients
+            # A name may stand for many.
+            if len(order.to) <= _SLICE and not known.named:
+                ready = address(draft, known, room=room)
+            else:
+                ready = await asyncio.to_thread(address, draft, known, room=room)
         except Refusal as error:
             self._intake.refused(order.door, error)
             raise
         outcome = await self._submit(ready)
-        (given,) = await self._answers(account, [ready], [outcome])
+        if isinstance(outcome, BridgeError) or not outcome.results or doubtful(ready, outcome):
+            (given,) = await self._answers(account, [ready], [outcome])
+        elif len(ready.shown) <= _SLICE:
+            given = answer(ready, outcome, {}, None)
+        else:
+            given = await asyncio.to_thread(answer, ready, outcome, {}, None)
         if isinstance(given, BridgeError):
             raise given
         return given

@@ -1,8 +1,8 @@
 """Failed logins: counted, slowed, and after too many of them not looked at any more.
 
 Counted for a user name from a place, for a place, and for a user name from anywhere, in a window that slides. A place
-is an address, or a /64 of IPv6. The last two counts do not hold where a login of that user came right before: neither
-a stranger who guesses nor a neighbour behind the same address locks a customer out of a place that is known to be his.
+is an address, or a /64 of IPv6. The last two counts do not hold where a login of that user came right before: a place
+that is known to be a customer's is closed to him by failures under his own name from there, and by no stranger's.
 All of it is in memory and bounded: what was not touched for longest is forgotten first.
 """
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.model.message import Priority
+from bridge.model.text import clean, measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,14 +76,19 @@ class Answer:
     """The answer to an order, given only after it is durable.
 
     ``message_id`` is None when nothing was taken; then ``refusal`` says why. ``credit`` is what is left afterwards;
-    None for an account whose texts are only counted.
+    None for an account whose texts are only counted. ``text`` is the order's.
     """
 
     message_id: str | None
     results: tuple[Taken, ...]
     credit: int | None
-    encoding: Encoding
+    text: str = field(repr=False)
     refusal: BridgeError | None = None
+
+    @property
+    def encoding(self) -> Encoding:
+        """The encoding that the text of the order takes."""
+        return measure(clean(self.text)).encoding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

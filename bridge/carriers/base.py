@@ -2,7 +2,7 @@
 
 A carrier turns one :class:`~bridge.model.message.Outgoing` into one :class:`~bridge.model.message.Outcome`, and hands
 later news to its :class:`Sink`. It reports; the pipeline decides: no carrier retries, sleeps between tries, or asks
-the database.
+the database. (Of a text that is out in part nobody else can send the rest: see :mod:`bridge.carriers.smpp.carrier`.)
 """
 
 from __future__ import annotations

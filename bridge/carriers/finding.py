@@ -6,21 +6,24 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from bridge.carriers.wire import unrepeated
+
 if TYPE_CHECKING:
     from bridge.carriers.wire import Reply
 
 
-def found(reply: Reply, place: str | None, data: Any = None) -> str | None:
+def found(reply: Reply, place: str | None, data: Any = None, *, but: str = "") -> str | None:
     """Return what stands at a place of an answer, or None for nothing there; ``data`` is its JSON, if read already.
 
-    A place is ``/a/b/0`` (JSON pointer), ``header NAME``, or ``pattern REGEX`` (its first group, or all of it).
+    A place is ``/a/b/0`` (JSON pointer), ``header NAME``, or ``pattern REGEX`` (its first group, or all of it). No
+    pattern is looked for in what an answer repeats of the text ``but``.
     """
     if place is None:
         return None
     if place.startswith("header "):
         return reply.headers.get(place.removeprefix("header ").strip()) or None
     if place.startswith("pattern "):
-        match = re.search(place.removeprefix("pattern "), reply.text())
+        match = re.search(place.removeprefix("pattern "), unrepeated(reply.text(), but))
         return None if match is None else match[1 if match.re.groups else 0] or None
     try:
         return plain(at(json.loads(reply.body) if data is None else data, place)) or None

@@ -19,7 +19,7 @@ from bridge.carriers.generic_news import NewsReader
 from bridge.carriers.generic_settings import GenericSettings
 from bridge.carriers.http import HttpCarrier
 from bridge.carriers.placeholders import Template
-from bridge.carriers.wire import BadReply, Reply, basic
+from bridge.carriers.wire import BadReply, Reply, basic, unrepeated
 from bridge.model.errors import ConfigError, InvalidNumber
 from bridge.model.message import Outcome, Verdict
 from bridge.model.numbers import country_of, to_local
@@ -40,6 +40,9 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False)
+
+
+_INTEGER: Final = re.compile(r"\+?[0-9]{1,30}")
 
 
 class Inexpressible(Exception):
@@ -111,33 +114,34 @@ class Generic(HttpCarrier):
                 raise Inexpressible("a header would need characters that none can hold")
         return await self.wire.call(self._settings.method, url, headers=headers, content=self._content(values, plus))
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def verdict(self, reply: Reply, outgoing: Outgoing) -> Verdict | None:
         """Return what patterns, or the status alone, say."""
         if self._signs:
-            text = reply.text()
+            text = unrepeated(reply.text(), outgoing.text)
             for verdict, pattern in self._signs:
                 if pattern.search(text):
                     return verdict
         own = self._verdicts.get(reply.status)
         # What is accepted is read all the same: for its id.
-        return super().verdict(reply) if own is None else None if own is Verdict.ACCEPTED else own
+        return super().verdict(reply, outgoing) if own is None else None if own is Verdict.ACCEPTED else own
 
     def reason(self, reply: Reply) -> str:
         """Say the result where there is one, else the status."""
         result = found(reply, self._settings.result)
         return super().reason(reply) if result is None else f"the provider says {short(result)}"
 
-    def read(self, reply: Reply, outgoing: Outgoing) -> Outcome:  # noqa: ARG002 - the contract's
+    def read(self, reply: Reply, outgoing: Outgoing) -> Outcome:
         """Look for the result and the id."""
         settings = self._settings
+        look = partial(found, reply, but=outgoing.text)
         if settings.answer == "none" or reply.status in self._verdicts:
-            return Outcome.accepted(found(reply, settings.id))
+            return Outcome.accepted(look(settings.id))
         data = None
         if settings.answer == "json":
             data = reply.json(also=settings.answer_types)
         elif not _is_text(reply.media_type) and reply.media_type not in settings.answer_types:
             raise BadReply("the answer is no text by its content type")
-        result, carrier_id = found(reply, settings.result, data), found(reply, settings.id, data)
+        result, carrier_id = look(settings.result, data), look(settings.id, data)
         if settings.result is not None:
             if result is None:
                 raise BadReply("the answer has no result")
@@ -263,7 +267,7 @@ def _filled(tree: Any, values: Mapping[str, str]) -> Any:
     match tree:
         case Template():
             text = tree.fill(values)
-            return int(text) if tree.alone and tree.alone.filter == "int" and text.lstrip("+").isdigit() else text
+            return int(text) if tree.alone and tree.alone.filter == "int" and _INTEGER.fullmatch(text) else text
         case dict():
             return {name: _filled(each, values) for name, each in tree.items() if not _lacks(each, values)}
         case list():

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 _MOST_PARAMETERS: Final = 1000
+_MOST_ITEMS: Final = 1000
+"""Pieces of news in one call. They are written in one transaction, and everybody else waits for it."""
 _MILLISECONDS: Final = 100_000_000_000
 """A number of seconds as great as this is in the year 5138: it is one of milliseconds."""
 
@@ -59,7 +61,10 @@ class NewsReader:
             if call.headers.get("content-type", "").partition(";")[0].endswith("json") or call.body[:1] in {b"{", b"["}:
                 data = json.loads(call.body)
                 data = at(data, self._settings.callback_items) if self._settings.callback_items else data
-                yield from ((query, item) for item in (data if isinstance(data, list) else [data]))
+                items = data if isinstance(data, list) else [data]
+                if len(items) > _MOST_ITEMS:
+                    raise Unreadable(f"more than {_MOST_ITEMS} pieces of news in one call")
+                yield from ((query, item) for item in items)
             else:
                 yield query | dict(_parameters(call.body, charset)), None
         except (ValueError, LookupError, TypeError, RecursionError) as error:

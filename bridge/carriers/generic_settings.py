@@ -10,13 +10,12 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.carriers.http import UpstreamSettings
 from bridge.carriers.placeholders import names_in
-from bridge.fields import Listed, Region
+from bridge.fields import Listed, Pattern, Region, TimeZone, pattern
 from bridge.model.message import Verdict
 from bridge.model.state import State
 
@@ -39,19 +38,11 @@ def _templates(value: Any) -> Any:
     return value
 
 
-def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from error
-    return value
-
-
 def _place(value: str) -> str:
     if not _PLACE.fullmatch(value):
         raise ValueError('write /a/b/0 (JSON pointer), "header NAME" or "pattern REGEX"')
     if value.startswith("pattern "):
-        _pattern(value.removeprefix("pattern "))
+        pattern(value.removeprefix("pattern "))
     return value
 
 
@@ -60,14 +51,6 @@ def _charset(value: str) -> str:
         codecs.lookup(value)
     except LookupError as error:
         raise ValueError(f"no charset is called {value!r}") from error
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"no time zone is called {value!r}; write Asia/Jerusalem or UTC") from error
     return value
 
 
@@ -96,7 +79,6 @@ def _hidden(value: dict[str, Any]) -> dict[str, Any]:
 
 _Templates = Annotated[dict[str, str], AfterValidator(_templates), AfterValidator(_hidden)]
 _Place = Annotated[str, AfterValidator(_place)]
-_Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class GenericSettings(UpstreamSettings):
@@ -124,8 +106,8 @@ class GenericSettings(UpstreamSettings):
     default_sender: str | None = Field(default=None, description="sender of texts that have none")
     takes_own_id: bool = Field(default=False, description="a text sent twice under one {{id}} arrives once")
     statuses: dict[int, Sign] = Field(default_factory=dict, description="what HTTP statuses mean")
-    refused_pattern: _Pattern | None = Field(default=None, description="in answers that refuse for good")
-    deferred_pattern: _Pattern | None = Field(default=None, description="in answers of a text that was not taken now")
+    refused_pattern: Pattern | None = Field(default=None, description="in answers that refuse for good")
+    deferred_pattern: Pattern | None = Field(default=None, description="in answers of a text that was not taken now")
     id: _Place | None = Field(default=None, description="where the provider's id is")
     result: _Place | None = Field(default=None, description="where the answer says how it went")
     results: dict[str, Sign] = Field(default_factory=dict, description="what that means; * is any other")
@@ -144,7 +126,7 @@ class GenericSettings(UpstreamSettings):
     inbound_id: str | None = Field(default=None, description="parameter with the id of it")
     inbound_time: str | None = Field(default=None, description="parameter with the time")
     time_format: str | None = Field(default=None, description="form of times, as strptime has it")
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(default="UTC", description="of times without one")
+    time_zone: TimeZone = Field(default="UTC", description="of times without one")
     callback_charset: Annotated[str, AfterValidator(_charset)] = Field(default="utf-8", description="of their calls")
     callback_answer: str = Field(default="OK", description="what we answer")
 

@@ -171,7 +171,7 @@ class HttpCarrier:
 
     def outcome(self, reply: Reply, outgoing: Outgoing) -> Outcome:
         """Judge an answer by its status, and by :meth:`read`. The raw answer is kept without text and number."""
-        verdict = self.verdict(reply)
+        verdict = self.verdict(reply, outgoing)
         if verdict is Verdict.DEFERRED:
             outcome = Outcome.deferred(self.reason(reply), retry_after=retry_after(reply, now=self.clock()))
         elif verdict is not None:
@@ -184,9 +184,14 @@ class HttpCarrier:
                 outcome = Outcome.unknown(words)
         if outcome.carrier_id is not None and len(outcome.carrier_id) > _LONGEST_ID:
             outcome = Outcome.unknown("the id in the answer is too long for one")
-        return dataclasses.replace(outcome, raw=self.wire.shown(reply, text=outgoing.text, number=outgoing.number))
+        # A reason goes to the log, and a provider's words in it may hold what it was sent.
+        return dataclasses.replace(
+            outcome,
+            reason=outcome.reason and self.wire.cleaned(outcome.reason, text=outgoing.text, number=outgoing.number),
+            raw=self.wire.shown(reply, text=outgoing.text, number=outgoing.number),
+        )
 
-    def verdict(self, reply: Reply) -> Verdict | None:
+    def verdict(self, reply: Reply, outgoing: Outgoing) -> Verdict | None:  # noqa: ARG002 - for kinds that look at both
         """Return what the status alone says, or None where the answer has to be read."""
         own = self.statuses.get(reply.status)
         if own is not None:

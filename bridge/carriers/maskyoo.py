@@ -10,10 +10,8 @@ Each text goes with a callback_url of its own, which holds our id: whatever it i
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal
-from xml.sax.saxutils import escape
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -21,7 +19,7 @@ from bridge.carriers.finding import short
 from bridge.carriers.generic_settings import News, Sign
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
 from bridge.carriers.maskyoo_news import OWN_ID, NewsReader
-from bridge.carriers.wire import BadReply, Reply
+from bridge.carriers.wire import BadReply, Reply, unrepeated
 from bridge.fields import HttpHost, Pattern, Region, TimeZone, base_url
 from bridge.model.errors import ConfigError, InvalidNumber
 from bridge.model.message import Outcome, Verdict
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from bridge.model.message import Outgoing
 
 _PAGE: Final = re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE)
-_SHORTEST_TEXT: Final = 4
-"""Characters. A text of fewer is in every answer by chance."""
 _TYPES: Final = ("", "application/json", "application/xml")
 
 
@@ -149,7 +145,7 @@ class Maskyoo(HttpCarrier):
 
     def outcome(self, reply: Reply, outgoing: Outgoing) -> Outcome:
         """Judge an answer by the patterns that refuse, then as all do."""
-        sign = self._sign(_said(reply, outgoing.text))
+        sign = self._sign(unrepeated(reply.text(), outgoing.text))
         if sign not in {Verdict.REFUSED, Verdict.DEFERRED}:
             return super().outcome(reply, outgoing)
         raw = self.wire.shown(reply, text=outgoing.text, number=outgoing.number)
@@ -163,7 +159,7 @@ class Maskyoo(HttpCarrier):
             raise BadReply(f"HTTP {reply.status} is not in the service's document")
         if not (reply.media_type.startswith("text/") or reply.media_type in _TYPES):
             raise BadReply("the answer is no text by its content type")
-        said = _said(reply, outgoing.text)
+        said = unrepeated(reply.text(), outgoing.text)
         if _PAGE.match(said):
             raise BadReply("the answer is a page")
         sign = self._sign(said)
@@ -228,14 +224,3 @@ class Maskyoo(HttpCarrier):
             except InvalidNumber:
                 pass
         return number if form == "e164" else number.removeprefix("+")
-
-
-def _said(reply: Reply, text: str) -> str:
-    """Return an answer without the text that it may repeat: nobody's words are to count as the provider's."""
-    said = reply.text()
-    if len(text) < _SHORTEST_TEXT:
-        return said
-    written = json.dumps(text)[1:-1]
-    for echo in (text, escape(text), written, written.replace("/", "\\/"), json.dumps(text, ensure_ascii=False)[1:-1]):
-        said = said.replace(echo, " ")
-    return said

@@ -5,12 +5,12 @@ The older OAuth (oauth.openapi.it) is deprecated by its provider, and not spoken
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from bridge.carriers.shared import Shared
 from bridge.carriers.wire import BadReply, NoAnswer, Reply, Wire, basic
 from bridge.model.message import Verdict
 
@@ -49,7 +49,7 @@ class Tokens:
         self._url = ""
         self._asked: dict[str, Any] = {}
         self._token: Token | None = None
-        self._fetching = asyncio.Lock()
+        self._shared = Shared(self._good, self._next)
 
     def log_in_by(self, url: str, *, email: str, api_key: str, scopes: Sequence[str], ttl: timedelta) -> None:
         """Hear how tokens are fetched: they are asked for ``scopes``, and no more."""
@@ -67,18 +67,20 @@ class Tokens:
         """Return a token that is not over. Raises :exc:`NoAnswer`, always *deferred*: no text has left yet."""
         if self._fixed is not None:
             return self._fixed
-        async with self._fetching:
-            if self._token is None or self._is_old(self._token):
-                self._token = await self._renewed(self._token) or await self._fetched()
-            return self._token
+        return await self._shared.get()
 
     def refuse(self, token: Token) -> None:
         """Hear that a token was not taken; the next call fetches another. Of many such words only the first counts."""
         if self._token is token:
             self._token = None
 
-    def _is_old(self, token: Token) -> bool:
-        return token.until is not None and token.until <= self._clock() + _MARGIN
+    def _good(self) -> Token | None:
+        token = self._token
+        return token if token and (token.until is None or token.until > self._clock() + _MARGIN) else None
+
+    async def _next(self) -> Token:
+        self._token = await self._renewed(self._token) or await self._fetched()
+        return self._token
 
     async def _renewed(self, token: Token | None) -> Token | None:
         """Change a token that ends for the next: the provider removes the old one. None where that does not work."""
@@ -116,7 +118,7 @@ class Tokens:
             raise BadReply("the answer has no token")
         for secret in (value, renewal):
             if isinstance(secret, str):
-                self._wire.hide(secret)
+                self._wire.hide(secret, passing=True)
         return Token(
             value=value, until=_moment(said.get("expireAt")), renewal=renewal if isinstance(renewal, str) else None
         )

@@ -136,6 +136,8 @@ class Smsc(HttpCarrier):
         """Read what send.php says."""
         said, code = _said(reply)
         if code is None:
+            if not isinstance(said["id"], int | str) or said["id"] == "":
+                raise BadReply("the answer has no id")
             return Outcome.accepted(str(said["id"]))
         failure = ERRORS.get(code, Failure(words="not in the list", verdict=Verdict.UNKNOWN))
         return Outcome(verdict=failure.verdict, reason=f"error {code}: {failure.words}", retry_after=failure.wait)

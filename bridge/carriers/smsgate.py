@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
+from bridge.carriers.shared import Shared
 from bridge.carriers.smsgate_calls import EVENTS, RECEIVED, PhoneCalls
 from bridge.carriers.smsgate_cipher import encrypt
 from bridge.carriers.wire import BadReply, NoAnswer, Reply, basic
@@ -129,8 +130,7 @@ class SmsGate(HttpCarrier):
         self.wire.hide(self._login.partition(" ")[2])
         self._passphrase = None if settings.passphrase is None else settings.passphrase.get_secret_value()
         self._token: tuple[str, datetime] | None = None
-        self._failure: NoAnswer | None = None
-        self._renewing = asyncio.Lock()
+        self._tokens = Shared(self._good_token, self._log_in)
         self._calls = PhoneCalls(
             name,
             keys={
@@ -183,10 +183,10 @@ class SmsGate(HttpCarrier):
     def outcome(self, reply: Reply, outgoing: Outgoing) -> Outcome:
         """Judge an answer. One by 409 has our own id, and a page of somebody in between is no word of the server."""
         outcome = super().outcome(reply, outgoing)
+        if reply.status in {400, 409, 503} and _message(reply) is None:
+            return Outcome.unknown(self.reason(reply), raw=outcome.raw)
         if reply.status == 409:
             return Outcome.accepted(outgoing.id, raw=outcome.raw)
-        if reply.status in {400, 503} and _message(reply) is None:
-            return Outcome.unknown(self.reason(reply), raw=outcome.raw)
         if reply.status == 400 and "device" in str(_message(reply)).lower():
             return Outcome.deferred("no phone (HTTP 400)", raw=outcome.raw)
         return outcome
@@ -289,7 +289,7 @@ class SmsGate(HttpCarrier):
         """Make a call with the login. Raises :exc:`NoAnswer`."""
         login, token = self._login, None
         if self._settings.jwt:
-            token = await self._current()
+            token, _ = await self._tokens.get()
             login = f"Bearer {token}"
         reply = await self.wire.call(
             method, f"{self._settings.url}{path}", params=params, headers={"authorization": login}, json=body
@@ -298,25 +298,13 @@ class SmsGate(HttpCarrier):
             self._token = None  # the next call logs in anew
         return reply
 
-    async def _current(self) -> str:
-        """Return a token that holds for a while. Raises :exc:`NoAnswer`, *deferred*."""
-        before = self._failure
-        async with self._renewing:  # one login for all that wait
-            if self._token is not None and self._token[1] > self.clock() + _TOKEN_MARGIN:
-                return self._token[0]
-            if self._failure is not None and self._failure is not before:
-                # It failed while this one waited: that was its login, too, or a server that hangs would be waited for
-                # as often as texts are under way.
-                raise NoAnswer(self._failure.reason, self._failure.verdict)
-            try:
-                self._token = await self._log_in()
-            except NoAnswer as failure:
-                self._failure = failure
-                raise
-            return self._token[0]
+    def _good_token(self) -> tuple[str, datetime] | None:
+        """Return the token that is there, if it holds for a while."""
+        token = self._token
+        return token if token is not None and token[1] > self.clock() + _TOKEN_MARGIN else None
 
     async def _log_in(self) -> tuple[str, datetime]:
-        """Return a token and its end. Raises :exc:`NoAnswer`, *deferred*: no text has left yet."""
+        """Fetch a token with its end. Raises :exc:`NoAnswer`, *deferred*: no text has left yet."""
         try:
             reply = await self.wire.call(
                 "POST",
@@ -336,7 +324,8 @@ class SmsGate(HttpCarrier):
             words = str(error) if isinstance(error, BadReply) else "the answer cannot be read"
             raise NoAnswer(f"no token: {words}", Verdict.DEFERRED) from None
         self.wire.hide(token, passing=True)
-        return token, until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        self._token = token, until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        return self._token
 
 
 def _message(reply: Reply) -> object:

@@ -288,18 +288,28 @@ class Wire:
         Without secrets, and without what it repeats of ``text`` and ``number`` (in E.164, and what local forms share).
         """
         # Cut off only after that: half a secret would not be found.
-        said = reply.text()[: _SHOWN * 8]
-        if _may_hold(said, text):
-            for each in sorted(_forms(text), key=len, reverse=True):
-                said = said.replace(each, "***")
+        said = self.cleaned(reply.text()[: _SHOWN * 8], text=text, number=number)
+        if not said.isprintable():
+            said = "".join(char if char.isprintable() else " " for char in said)
+        return f"{reply.status} {said.strip()[:_SHOWN]}".strip()
+
+    def cleaned(self, said: str, *, text: str = "", number: str = "") -> str:
+        """Return words without secrets, and without what they repeat of a text and its number."""
+        said = unrepeated(said, text, instead="***")
         for each in self._hidden:
             said = said.replace(each, "***")
         if number:
             digits = number.removeprefix("+")
             said = said.replace(digits, "***").replace(digits[-_NATIONAL:], "***")
-        if not said.isprintable():
-            said = "".join(char if char.isprintable() else " " for char in said)
-        return f"{reply.status} {said.strip()[:_SHOWN]}".strip()
+        return said
+
+
+def unrepeated(said: str, text: str, *, instead: str = " ") -> str:
+    """Return an answer without the text that it may repeat: nobody's words are to count as the provider's."""
+    if _may_hold(said, text):
+        for each in sorted(_forms(text), key=len, reverse=True):
+            said = said.replace(each, instead)
+    return said
 
 
 def judge(error: BaseException) -> NoAnswer:
@@ -377,5 +387,5 @@ def _forms(secret: str) -> set[str]:
     """Return a secret as it stands in a URL, in JSON, in XML and in a Basic login's end of the line."""
     escaped = json.dumps(secret)[1:-1]
     forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), escaped, escaped.replace("/", "\\/")}
-    forms |= {json.dumps(secret, ensure_ascii=False)[1:-1], escape(secret, {'"': "&quot;"})}
+    forms |= {json.dumps(secret, ensure_ascii=False)[1:-1], escape(secret), escape(secret, {'"': "&quot;"})}
     return forms | {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form) for form in forms}

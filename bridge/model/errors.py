@@ -39,7 +39,6 @@
     ├── Trouble                 ours; always temporary
     │   ├── StoreUnavailable        store_unavailable
     │   │   └── StoreFull               store_full
-    │   ├── UnmatchedReport         report_unmatched
     │   ├── Stopping                stopping
     │   └── InternalError           internal
     └── OperatorError           a command or a start that cannot go on; never reaches a sender
@@ -290,12 +289,6 @@ class StoreFull(StoreUnavailable):
     """The database has no space left."""
 
     code = "store_full"
-
-
-class UnmatchedReport(Trouble):
-    """A carrier's report names no text that is known (yet): it should come again."""
-
-    code = "report_unmatched"
 
 
 class Stopping(Trouble):

@@ -33,6 +33,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
 from bridge.model.errors import InvalidNumber, PremiumNumber, UnassignedNumber
+from bridge.model.number_kind import kind_of
 from bridge.model.whole_number import read_whole
 
 LONGEST_INPUT: Final = 64
@@ -275,7 +276,7 @@ def _read(text: str, home: str | None) -> _Reading:
         number = read_whole(text, home) or phonenumbers.parse(text, home)
     except NumberParseException as error:
         return _Reading(None, fault=_PARSE_REASONS[error.error_type])
-    return _Reading(number, phonenumbers.number_type(number))
+    return _Reading(number, kind_of(number))
 
 
 def _refusal(reading: _Reading) -> InvalidNumber:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from bridge.model.account import Account, Directory
     from bridge.model.limits import Limit
-    from bridge.model.message import Addressee, Submission
+    from bridge.model.message import Addressee, Priority, Submission
     from bridge.pipeline.routing import Router
 
 
@@ -127,6 +127,16 @@ def accept(
     )
 
 
+def may_leave(wanted: datetime, country: str | None, priority: Priority, *, account: Account, rules: Rules) -> datetime:
+    """Return when a text to a country may leave that is to leave at a time: then, or after the hours that forbid it."""
+    own = account.rules
+    quiet = [rule for rule in (own.quiet, rules.quiet.get(country or "")) if rule is not None]
+    if not quiet and own.open is None:
+        return wanted
+    passes = own.quiet_passes is not None and priority >= own.quiet_passes
+    return release(wanted, quiet=quiet, windows=() if own.open is None else (own.open,), passes=passes)
+
+
 class _Desk:
     """What is the same for all recipients of a submission, and what was worked out for one of them already."""
 
@@ -201,11 +211,7 @@ class _Desk:
         own = self._account.rules
         if own.countries is not None and (country is None or country not in own.countries):
             raise CountryRefused(f"the account does not send to {country or 'that country'}")
-        quiet = [rule for rule in (own.quiet, self.rules.quiet.get(country or "")) if rule is not None]
-        if not quiet and own.open is None:
-            return self.send_at
-        passes = own.quiet_passes is not None and self._submission.priority >= own.quiet_passes
-        due = release(self.send_at, quiet=quiet, windows=() if own.open is None else (own.open,), passes=passes)
+        due = may_leave(self.send_at, country, self._submission.priority, account=self._account, rules=self.rules)
         if due > self.send_at:
             local = due.astimezone(own.zone).isoformat(timespec="minutes")
             if not own.quiet_holds:

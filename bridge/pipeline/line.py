@@ -36,7 +36,7 @@ class Line:
         self.rate = None if rate is None else Rate(rate)
         # Some in hand while the next are on their way keep all senders busy; after a crash these are sent again. No
         # more than the senders take at once: what is in hand is not overtaken by what is more urgent.
-        self.spare = min(batch, 2 * carrier.concurrency) if carrier.takes_own_id else 0
+        self.spare = min(batch, carrier.concurrency) if carrier.takes_own_id else 0
 
     def offer(self, now: float) -> Offer:
         """Return what it can have; ``now`` is the timer's."""

@@ -34,6 +34,11 @@ _LONGEST_RAW = 4_000
 _CAUGHT_UP = 1_000
 _KEPT_FOR = 72 * 3_600_000
 _MOST_KEPT = 200_000
+_CROSSED_FOR = 3_600_000
+_FORGOTTEN_AT_ONCE = 2_000
+"""In one transaction, for which everybody else who writes waits."""
+
+_WENT_OUT = frozenset({State.SENT, State.DELIVERED})
 
 WITHOUT_EFFECT = "without effect"
 UNKNOWN_YET = "text not known"
@@ -151,6 +156,8 @@ def apply(
 
     Moves that the table does not allow are those of late, double and out-of-order reports; they change nothing. A
     text that waits for another try because its answer was lost counts as unknown: the report says what became of it.
+    So does one that waits because its carrier said "not now", if that carrier reports that it went out all the same:
+    another try would be a second text.
     ``asked`` are the carriers that are asked about texts which have no end yet.
     """
     if not brought:
@@ -164,7 +171,7 @@ def apply(
         if found is None:
             became.append(None)
             continue
-        before = standing.get(found.key) or _before(found)
+        before = standing.get(found.key) or _before(found, report)
         moved = may_move(before, report.state)
         became.append(moved)
         if not moved:
@@ -194,17 +201,22 @@ def catch_up(connection: Connection, changes: Iterable[Change], *, now: int) -> 
 
 
 def look_again(connection: Connection, *, now: int) -> int:
-    """Apply reports whose texts are known by now, and forget those that waited too long. Returns how many it applied.
+    """Apply reports of the last hour whose texts are known by now. Returns how many.
 
     Two processes on one database may write a report and the answer of its send at the same time, and not see each
-    other's.
+    other's. What is older has been looked at often enough, and may be very much.
     """
     if not early.kept(connection):
         return 0
-    found = early.known(connection, limit=_CAUGHT_UP)
+    found = early.known(connection, since=now - _CROSSED_FOR, limit=_CAUGHT_UP)
     _settle(connection, found, now=now)
-    early.forget(connection, before=now - _KEPT_FOR, most=_MOST_KEPT)
     return len(found)
+
+
+def forget_early(connection: Connection, *, now: int) -> bool:
+    """Forget reports that waited too long for their texts, and the oldest of too many: a batch. Says if it was full."""
+    limit = _FORGOTTEN_AT_ONCE
+    return early.forget(connection, before=now - _KEPT_FOR, most=_MOST_KEPT, limit=limit) == limit
 
 
 def _settle(connection: Connection, found: Sequence[early.Early], *, now: int) -> None:
@@ -214,8 +226,9 @@ def _settle(connection: Connection, found: Sequence[early.Early], *, now: int) -
         early.drop(connection, done)
 
 
-def _before(found: Reported) -> State:
-    return State.UNKNOWN if found.state is State.QUEUED and found.in_doubt else found.state
+def _before(found: Reported, report: Report) -> State:
+    went_out = found.attempts > 0 and report.state in _WENT_OUT
+    return State.UNKNOWN if found.state is State.QUEUED and (found.in_doubt or went_out) else found.state
 
 
 def _kept(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.model.errors import BridgeError, NoRoute
 from bridge.model.state import State
 from bridge.pipeline.claim import expire
-from bridge.pipeline.reports import look_again
+from bridge.pipeline.reports import forget_early, look_again
 from bridge.pipeline.retry import first_ask
 from bridge.store import conversations, events, lanes, queue, usage
 from bridge.telemetry import get_logger
@@ -121,12 +121,14 @@ class Upkeep:
     async def sweep(self) -> None:
         """Do once what is done each minute. Raises a :exc:`~bridge.model.errors.Trouble`."""
         await self._writer.run(partial(sweep, store=self._store))
+        while await self._writer.run(partial(sweep_early, store=self._store)):
+            pass  # a batch at a time: others write between them
         for lane in await asyncio.to_thread(self._stale, [*self._shut(), PARKED]):
             over = partial(
                 expire, store=self._store, lane=lane, owner=self._owner, lease=self._lease, limit=_REAP_BATCH
             )
             while await self._writer.run(over) == _REAP_BATCH:
-                pass  # a batch at a time: others write between them
+                pass  # and so is this
 
     def _stale(self, unfed: Collection[str]) -> list[str]:
         """Return those of the lanes which hold texts past their lifetime. Reads only: it may have to look at all."""
@@ -146,6 +148,11 @@ def sweep(connection: Connection, *, store: Store) -> int:
     conversations.forget_inbound(connection, before=now - _REPEATED_FOR)
     look_again(connection, now=now)
     return usage.sweep(connection, now=now)
+
+
+def sweep_early(connection: Connection, *, store: Store) -> bool:
+    """Forget a batch of reports that nobody waits for any more. Says whether there may be more of them."""
+    return forget_early(connection, now=store.now(connection))
 
 
 def keep_leases(

@@ -25,6 +25,8 @@ _LONGEST_ID = 255
 """Characters. What is longer is no id of a text that we sent; an index would not take it."""
 _LONGEST_RAW = 4_000
 
+_ANY = select(exists(select(early_reports.c.id)))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Early:
@@ -54,7 +56,7 @@ def keep(connection: Connection, brought: Iterable[Report], *, now: int) -> None
 
 def kept(connection: Connection) -> bool:
     """Whether there are any. One look at the end of a table that is nearly always empty."""
-    return bool(connection.scalar(select(exists(select(early_reports.c.id)))))
+    return bool(connection.scalar(_ANY))
 
 
 def on(connection: Connection, texts: Sequence[tuple[str, str | None, str]]) -> list[Early]:
@@ -65,8 +67,8 @@ def on(connection: Connection, texts: Sequence[tuple[str, str | None, str]]) -> 
     return sorted((_early(row) for row in rows), key=lambda one: one.id)
 
 
-def known(connection: Connection, *, limit: int) -> list[Early]:
-    """Return reports whose texts are known by now, in the order in which they came.
+def known(connection: Connection, *, since: int, limit: int) -> list[Early]:
+    """Return reports kept at ``since`` or later whose texts are known by now, in the order in which they came.
 
     There are some where a report and the answer of its send were written at the same time by two processes.
     """
@@ -74,6 +76,7 @@ def known(connection: Connection, *, limit: int) -> list[Early]:
     query = (
         select(early_reports)
         .join(recipients, same)
+        .where(early_reports.c.created_at >= since)
         .order_by(early_reports.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=early_reports)
@@ -87,11 +90,15 @@ def drop(connection: Connection, ids: Iterable[int]) -> None:
     connection.execute(delete(early_reports).where(early_reports.c.id.in_(list(ids))))
 
 
-def forget(connection: Connection, *, before: int, most: int) -> int:
-    """Forget reports that came before a time, and the oldest where there are more than ``most``. Returns how many."""
+def forget(connection: Connection, *, before: int, most: int, limit: int) -> int:
+    """Forget reports that came before a time, and the oldest where there are more than ``most``; up to ``limit``.
+
+    Returns how many.
+    """
     last = select(func.max(early_reports.c.id)).scalar_subquery()
     old = (early_reports.c.created_at < before) | (early_reports.c.id <= last - most)
-    return connection.execute(delete(early_reports).where(old)).rowcount
+    oldest = select(early_reports.c.id).where(old).order_by(early_reports.c.id).limit(limit)
+    return connection.execute(delete(early_reports).where(early_reports.c.id.in_(oldest))).rowcount
 
 
 def _early(row: Row[Any]) -> Early:

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import TextClause, and_, not_, or_, select, text, tuple_, update
+from sqlalchemy import TextClause, and_, bindparam, not_, or_, select, text, tuple_, update
 
 from bridge.model.message import Priority, recipient_id
 from bridge.model.state import State
@@ -24,7 +24,7 @@ from bridge.store.tables import messages, recipients
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Result, Row, Select
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,14 +139,14 @@ def claim(
         starved = [
             row
             for priority in Priority
-            for row in connection.execute(_eligible(lane, priority, conditions, before=now - patience, limit=oldest))
+            for row in _eligible(connection, lane, priority, conditions, before=now - patience, limit=oldest)
         ]
         for row in sorted(starved, key=lambda row: row.due_at)[:oldest]:
             taken[row.message_id, row.position] = row
     for priority in sorted(Priority, reverse=True):
         if len(taken) >= limit:
             break
-        for row in connection.execute(_eligible(lane, priority, conditions, before=now, limit=limit)):
+        for row in _eligible(connection, lane, priority, conditions, before=now, limit=limit):
             if len(taken) < limit:
                 taken.setdefault((row.message_id, row.position), row)
     named = {
@@ -205,6 +205,7 @@ def claim(
 
 
 def _eligible(
+    connection: Connection,
     lane: str,
     priority: Priority,
     conditions: Sequence[ColumnElement[bool]],
@@ -212,7 +213,14 @@ def _eligible(
     before: int,
     limit: int,
     lock: bool = True,
-) -> Select[Any]:
+) -> Result[Any]:
+    query = _first_due(lock=lock).where(*conditions) if conditions else _first_due(lock=lock)
+    return connection.execute(query, {"lane": lane, "priority": int(priority), "before": before, "most": limit})
+
+
+@lru_cache(maxsize=2)
+def _first_due(*, lock: bool) -> Select[Any]:
+    """Return the query of what is due, kept: to make one anew takes longer than to run it."""
     query = (
         select(
             recipients.c.message_id,
@@ -224,13 +232,12 @@ def _eligible(
         )
         .where(
             recipients.c.state == text("'queued'"),
-            recipients.c.lane == lane,
-            recipients.c.priority == int(priority),
-            recipients.c.due_at <= before,
-            *conditions,
+            recipients.c.lane == bindparam("lane"),
+            recipients.c.priority == bindparam("priority"),
+            recipients.c.due_at <= bindparam("before"),
         )
         .order_by(recipients.c.due_at)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
     return query.with_for_update(skip_locked=True) if lock else query
 
@@ -250,7 +257,7 @@ def is_stale(connection: Connection, *, lane: str, now: int) -> bool:
     stale = (recipients.c.expires_at <= now,)
     return any(
         # What is past its lifetime is past the time at which it was due.
-        connection.execute(_eligible(lane, priority, stale, before=now, limit=1, lock=False)).first() is not None
+        _eligible(connection, lane, priority, stale, before=now, limit=1, lock=False).first() is not None
         for priority in Priority
     )
 

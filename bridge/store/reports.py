@@ -36,6 +36,7 @@ class Reported:
     account_id: int
     state: State
     in_doubt: bool
+    attempts: int
     raw: str | None
 
     @property
@@ -72,6 +73,7 @@ def find(connection: Connection, brought: Sequence[Report]) -> list[Reported | N
                 account_id=row.account_id,
                 state=State(row.state),
                 in_doubt=row.in_doubt,
+                attempts=row.attempts,
                 raw=row.raw,
             )
     return found
@@ -107,7 +109,7 @@ def _find(dialect: str, *, by_own_id: bool) -> TextClause:
     same = " AND ".join(f"r.{name} = batch.{name}" for name in names)
     lock = " FOR UPDATE OF r" if dialect == "postgresql" else ""
     return text(
-        "SELECT batch.place, r.message_id, r.position, r.state, r.in_doubt, r.raw, m.account_id"  # noqa: S608
+        "SELECT batch.place, r.message_id, r.position, r.state, r.in_doubt, r.attempts, r.raw, m.account_id"  # noqa: S608
         f" FROM {batch.source(dialect, [_PLACE, *(recipients.c[name] for name in names)])}"
         f" JOIN recipients AS r ON {same} JOIN messages AS m ON m.id = r.message_id"
         # Ids made later sort later: of several with one id the last row wins.

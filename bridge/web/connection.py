@@ -4,6 +4,9 @@
 at most :data:`MOST_HEAD` bytes, and a request has to be there within :data:`REQUEST_SECONDS` of its first byte. How
 large a body may be is its route's business.
 
+*Trailers.* What comes after a chunked body is counted, and left out: it would stand among the headers, behind those
+that a proxy wrote, and say where the request comes from and who makes it (RFC 9110, 6.5.1).
+
 *Offers to upgrade.* A server may ignore them (RFC 9110, 7.8). httptools takes what follows such a head for another
 protocol, so the body of the request would be lost; and Java's HttpClient offers HTTP/2 with every first request. Here
 the head is parsed again without the offer.
@@ -93,7 +96,8 @@ class BoundedConnection(HttpToolsProtocol):
         if self._fields > MOST_HEAD:
             message = "too many headers"
             raise ValueError(message)
-        super().on_header(name, value)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the head has to be parsed again."""

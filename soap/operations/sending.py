@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 MOST_ITEMS: Final = 1000
 """Items in one send_sms_bulk."""
 
+_MANY: Final = 500
+"""Recipients from which on an answer is put together in a thread."""
+
 DUPLICATE: Final = "duplicate"
 TEST: Final = "test"
 
@@ -31,8 +35,14 @@ async def send_sms(call: Call) -> Any:
     """Send a text to one or more recipients."""
     order = _order(call.asked, _common(call))
     answer = await call.desk.send(call.caller, order)
+    if len(answer.results) <= _MANY:
+        return _sent(answer, test=order.test)
+    return await asyncio.to_thread(_sent, answer, test=order.test)
+
+
+def _sent(answer: Answer, *, test: bool) -> Any:
     return said(
-        schema.SendAnswer, result(answer.refusal), **_told(answer, test=order.test), credit=schema.amount(answer.credit)
+        schema.SendAnswer, result(answer.refusal), **_told(answer, test=test), credit=schema.amount(answer.credit)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import re
 import shutil
@@ -509,6 +510,43 @@ def test_the_document_is_gone_while_a_call_is_answered(monkeypatch: pytest.Monke
     transport = Transport(Echo, namespace=NAMESPACE, visits=Asks(), bodies=Bodies(LIMIT))  # type: ignore[arg-type]
     asyncio.run(transport({"type": "http", "headers": [], "path": "/soap"}, receive, send))
     assert kept == [False]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_call_is_gone_when_it_is_answered(monkeypatch: pytest.MonkeyPatch, *, fails: bool) -> None:
+    """Nothing of it waits for the collector of cycles, which does not know how large its texts are."""
+
+    class Here:
+        pass
+
+    class Asks:
+        def of(self, *_: Any, **__: Any) -> Here:
+            here = Here()
+            visits.append(weakref.ref(here))
+            return here
+
+    async def answer(self: Any, ctx: Any) -> None:
+        assert ctx.udc is visits[0]()
+        if fails:
+            raise LoginFailed("no")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": envelope(PING), "more_body": False}
+
+    async def send(message: Any) -> None:
+        there.append((message.get("status"), visits[0]()))
+
+    visits: list[weakref.ref[Here]] = []
+    there: list[tuple[int | None, Here | None]] = []
+    monkeypatch.setattr("soap.transport._Server.answer", answer)
+    monkeypatch.setattr("soap.transport._Server.write", lambda *_: b"")
+    transport = Transport(Echo, namespace=NAMESPACE, visits=Asks(), bodies=Bodies(LIMIT))  # type: ignore[arg-type]
+    gc.disable()
+    try:
+        asyncio.run(transport({"type": "http", "headers": [], "path": "/soap"}, receive, send))
+    finally:
+        gc.enable()
+    assert there == [(500 if fails else 200, None), (None, None)]
 
 
 def test_texts_and_numbers_are_written_clean(server: EchoServer) -> None:

@@ -77,6 +77,8 @@ _PRIORITIES: Final[Mapping[Priority, int]] = {
 }
 
 _SLOW_DOWN: Final = frozenset({0x14, 0x58})
+_MOST_PAUSES: Final = 5
+"""For one text."""
 _SHORT_CODE: Final = 8
 """Digits of a short code, at most."""
 
@@ -198,7 +200,10 @@ class Smpp:
         await asyncio.gather(*(session.close() for session in sessions))
 
     async def send(self, outgoing: Outgoing) -> Outcome:
-        """Submit one text, part after part. One that went out in part is *unknown*: parts are never sent twice."""
+        """Submit one text, part after part. One that went out in part is *unknown*: parts are never sent twice.
+
+        A later part that is turned away for the pace alone waits here, and goes again: nobody else could send the rest.
+        """
         session = self._sending
         if session is None:
             return Outcome.deferred("the carrier is not open")
@@ -210,18 +215,15 @@ class Smpp:
             reference=next(self._references) % 256,
         )
         message_id = None
+        pauses = 0
         for place, piece in enumerate(pieces):
             last = place == len(pieces) - 1
             body = self._submit(outgoing, piece, receipt_wanted=last and self._settings.receipts)
-            try:
-                answer = await session.ask(Command.SUBMIT_SM, body)
-            except NotBound:
-                outcome = Outcome.deferred("not bound to the message centre")
-            except Lost:
-                outcome = Outcome.unknown("no answer from the message centre")
-            else:
-                outcome = self._judge(answer)
-                message_id = pdu.read_message_id(answer.body)
+            outcome, message_id = await self._ask(session, body)
+            while place and outcome.retry_after is not None and pauses < _MOST_PAUSES:
+                pauses += 1
+                await asyncio.sleep(outcome.retry_after.total_seconds())
+                outcome, message_id = await self._ask(session, body)
             if outcome.verdict is not Verdict.ACCEPTED:
                 if place:
                     reason = f"{place} of {len(pieces)} parts went out; then: {outcome.reason}"
@@ -229,6 +231,16 @@ class Smpp:
                 return outcome
         kept = None if message_id is None else receipt.kept_id(message_id, self._settings.receipt_ids)
         return Outcome.accepted(kept, raw=f"message_id {message_id}")
+
+    async def _ask(self, session: Session, body: bytes) -> tuple[Outcome, str | None]:
+        """Submit one part, once; return what became of it, and the centre's id for it."""
+        try:
+            answer = await session.ask(Command.SUBMIT_SM, body)
+        except NotBound:
+            return Outcome.deferred("not bound to the message centre"), None
+        except Lost:
+            return Outcome.unknown("no answer from the message centre"), None
+        return self._judge(answer), pdu.read_message_id(answer.body)
 
     def _judge(self, answer: Pdu) -> Outcome:
         if not answer.status:

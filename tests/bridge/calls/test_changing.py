@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -21,16 +22,18 @@ from bridge.model.errors import (
     NoCredit,
     NoText,
     PastTime,
+    QuietHours,
     SenderNotApproved,
     SpendLimited,
     TextTooLong,
     UnknownMessage,
     WrongState,
 )
-from bridge.model.message import Outcome
+from bridge.model.message import Outcome, Priority
 from bridge.model.price import PriceTable
 from bridge.model.sender import Sender, SenderKind, Verdict
 from bridge.model.state import State
+from bridge.model.when import Quiet, parse_hours
 from bridge.pipeline import drafts
 from bridge.store import events, messages, senders
 from bridge.store.directory import load_directory
@@ -204,6 +207,25 @@ def test_one_recipients_text_of_its_own(office: Office) -> None:
         assert [one.text for one in message.recipients] == [None, "only you"]
         assert message.text == "Your table is ready"
         assert [row.text for row in office.claim(2)] == ["Your table is ready", "only you"]
+
+    office.run(work)
+
+
+def test_a_new_time_is_no_way_past_the_hours(office: Office) -> None:
+    """Where nothing may leave, a text that was taken for another time may not either, unless its priority may."""
+    hours = Quiet(windows=parse_hours("22:00-07:00"), zone=ZoneInfo("UTC"))
+    office.setting(1, quiet=hours, quiet_passes=Priority.HIGH)
+
+    async def work(desk: Desk) -> None:
+        me = office.caller()
+        sent = await desk.send(me, office.order(A, send_at="2030-01-02T12:00Z"))
+        for refused in ("2030-01-02T22:00Z", "2030-01-03T06:59Z"):
+            with pytest.raises(QuietHours, match="07:00"):
+                await desk.update(me, sent.message_id or "", send_at=refused, text="new")
+        assert kept(office, sent).text == "Your table is ready"
+        assert states(await desk.update(me, sent.message_id or "", send_at="2030-01-03T07:00Z"))[0][3]
+        urgent = await desk.send(me, office.order(B, send_at="2030-01-02T12:00Z", priority=Priority.HIGH))
+        assert states(await desk.update(me, urgent.message_id or "", send_at="2030-01-02T23:00Z"))[0][3]
 
     office.run(work)
 

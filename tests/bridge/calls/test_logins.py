@@ -16,6 +16,7 @@ import structlog
 from bridge.calls.digests import password_digest
 from bridge.calls.logins import FAILED, Credentials, Digest, Password, Token
 from bridge.calls.passwords import HASHER, Passwords
+from bridge.calls.throttle import Attempt
 from bridge.model.errors import LoginFailed, StoreUnavailable
 from bridge.model.login import KeyKind
 from bridge.model.moment import to_ms
@@ -233,6 +234,49 @@ def test_a_remembered_password_is_no_way_round_the_network(gate: Gate) -> None:
         for _ in range(3):
             assert await gate.outcome(Password(user="ann", password="s3cret"), AWAY) == "LoginFailed"
         assert len(gate.hasher.checked) == before + 3
+
+    through(gate, test)
+
+
+def test_a_remembered_token_is_no_way_round_the_network(gate: Gate) -> None:
+    """However often it was right at home, from elsewhere it is as wrong as the first time; and then right at home."""
+    gate.add("ann", "s3cret", KeyKind.TOKEN, networks=["192.0.2.0/24"])
+
+    async def test(gate: Gate) -> None:
+        for _ in range(3):
+            assert await gate.outcome(Token(token="s3cret"), HOME) == "token ann"
+            assert await gate.outcome(Token(token="s3cret"), AWAY) == "LoginFailed"
+        assert (gate.counted("accepted"), gate.counted("failed")) == (3, 3)
+
+    through(gate, test)
+
+
+def test_a_remembered_token_keeps_its_place_known(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time it is right, that place is known to be the user's, as with one that is looked up."""
+    gate.add("ann", "s3cret", KeyKind.TOKEN)
+    noted: list[Attempt] = []
+    monkeypatch.setattr(gate.throttle, "right", noted.append)
+
+    async def test(gate: Gate) -> None:
+        first = await gate.logins.login(Token(token="s3cret"), address=HOME)
+        again = await gate.logins.login(Token(token="s3cret"), address=HOME)
+        assert first == again
+        assert noted == [Attempt.of("ann", HOME)] * 2
+
+    through(gate, test)
+
+
+def test_remembered_tokens_are_bounded(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From each address anew; what was not used for longest is forgotten first, and let in all the same."""
+    gate.add("ann", "s3cret", KeyKind.TOKEN)
+    monkeypatch.setattr("bridge.calls.logins._KEPT", 2)
+
+    async def test(gate: Gate) -> None:
+        for last in (1, 2, 1, 3, 2, 1):
+            assert await gate.outcome(Token(token="s3cret"), f"192.0.2.{last}") == "token ann"
+            assert len(gate.logins._let_in) <= 2
+        assert [address for _, address in gate.logins._let_in] == ["192.0.2.2", "192.0.2.1"]
+        assert not any(b"s3cret" in digest for digest, _ in gate.logins._let_in)
 
     through(gate, test)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import re
 import tomllib
 from datetime import UTC, datetime, timedelta, timezone
@@ -310,6 +311,39 @@ def test_a_reason_holds_the_providers_word_and_no_number() -> None:
     assert outcome.reason == "the provider says bad *** !"
 
 
+@pytest.mark.parametrize(
+    ("says", "changes"),
+    [
+        ('{"id": "i1", "text": "no credit? ERR 3"}', {"deferred_pattern": "no credit"}),
+        ('{"id": "i1", "text": "no credit? ERR 3"}', {"refused_pattern": "ERR"}),
+        (
+            "no credit? ERR 3: OK i1",
+            {
+                "answer": "text",
+                "id": r"pattern OK (\w+)",
+                "result": r"pattern OK|ERR \d",
+                "results": {"OK": "accepted", "ERR 3": "deferred"},
+            },
+        ),
+        ("no+credit%3F+ERR+3&id=i1", {"answer": "text", "id": "pattern id=(.*)", "deferred_pattern": "credit"}),
+    ],
+)
+def test_the_words_of_a_text_are_not_the_providers(says: str, changes: dict[str, Any]) -> None:
+    """An answer that repeats the text is read without it: else a text could have itself sent again."""
+    text = dataclasses.replace(TEXT, text="no credit? ERR 3")
+    media_type = "text/plain" if "answer" in changes else "application/json"
+    outcome, _ = sent(Answer(body=says.encode(), media_type=media_type), text, **changes)
+    assert (outcome.verdict, outcome.carrier_id) == (Verdict.ACCEPTED, "i1")
+
+
+def test_a_reason_does_not_repeat_the_text() -> None:
+    """It goes to the log, also where a provider's result is a whole sentence."""
+    text = dataclasses.replace(TEXT, text="meet me at nine")
+    says = Answer.of({"m": "forbidden: meet me at nine"})
+    outcome, _ = sent(says, text, id="/id", result="/m", results={"*": "refused"})
+    assert (outcome.verdict, outcome.reason) == (Verdict.REFUSED, "the provider says forbidden: ***")
+
+
 def test_our_urls_need_a_public_one() -> None:
     """A template that asks for them is refused at open, with what to set."""
     fields = {"to": "{{to}}", "text": "{{text}}", "deep": [{"cb": "{{inbound_url}}"}]}
@@ -458,6 +492,21 @@ def test_many_pieces_of_news_in_one_call() -> None:
         ("6", None, State.SENT),
     ]
     assert [(inbound.carrier_id, inbound.text) for inbound in received.inbounds] == [("5", "hi")]
+
+
+def test_a_call_with_very_many_pieces_is_none() -> None:
+    """They would be written in one transaction, for which every other one waits."""
+    news = {
+        "callback_secret": SECRET,
+        "callback_id": "id",
+        "callback_state": "s",
+        "callback_states": {"d": "delivered"},
+    }
+    carrier = made(**news)
+    pieces = [{"id": str(index), "s": "d"} for index in range(1001)]
+    assert len(carrier.receive(call(body=json.dumps(pieces[1:]).encode())).reports) == 1000
+    with pytest.raises(Unreadable, match="more than 1000"):
+        carrier.receive(call(body=json.dumps(pieces).encode()))
 
 
 def test_a_state_that_the_table_lacks_is_logged() -> None:

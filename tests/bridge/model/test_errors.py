@@ -47,7 +47,6 @@ CODES = {
     "Trouble": "trouble",
     "StoreUnavailable": "store_unavailable",
     "StoreFull": "store_full",
-    "UnmatchedReport": "report_unmatched",
     "Stopping": "stopping",
     "InternalError": "internal",
     "OperatorError": "operator",

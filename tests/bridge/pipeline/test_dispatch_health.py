@@ -9,17 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from bridge.model.errors import StoreUnavailable
 from bridge.model.limits import parse_limit
-from bridge.model.message import Outcome, Outgoing
+from bridge.model.message import Outcome, Outgoing, Report
 from bridge.model.state import State
 from bridge.pipeline.health import Endurance
 from bridge.pipeline.routing import Route
+from bridge.store import early
 from bridge.store.engine import Store
-from bridge.store.tables import recipients
+from bridge.store.tables import early_reports, recipients
 from tests.support import texts
 from tests.support.carriers import Scripted, accepting, until
 from tests.support.clock import HandClock
@@ -369,6 +370,64 @@ def test_a_slow_carrier_with_a_weight_holds_nobody_up(store: Store, clock: HandC
 
     asyncio.run(main())
     assert carriers_of(rig) == {"a": 1, "b": 29}
+
+
+def test_a_text_behind_many_that_are_over_is_the_probe(store: Store, clock: HandClock) -> None:
+    """A carrier that comes back is tried at once, however many texts have expired before it: they take no room."""
+    carrier = Scripted("a", answer=deferring)
+    rig = Rig(store, clock, carrier, endurance=Endurance(burst=1, first_rest=5.0), poll=3_600.0)
+
+    async def main() -> None:
+        (first,) = rig.queue(1, lifetime=timedelta(minutes=1))
+        async with rig.running():
+            await until(lambda: rig.counted("smsbridge_carrier_up")["a",] == 0)
+            rig.queue(500, lifetime=timedelta(minutes=5))
+            clock.advance(seconds=600)
+            (fresh,) = rig.queue(1)
+            carrier.answer = accepting
+            await rig.later(5)
+            await until(lambda: rig.row(fresh).state == State.SENT)
+            await rig.later(0)
+            await rig.settle(State.SENT, State.EXPIRED)
+            assert rig.row(first).state == State.EXPIRED
+
+    asyncio.run(main())
+
+
+def test_texts_expire_while_a_rate_is_used_up(store: Store, clock: HandClock) -> None:
+    """Nobody claims for a carrier that has had all for an hour; what is over is told of within a minute, all of it."""
+    carrier = Scripted("a")
+    rig = Rig(store, clock, carrier, rates={"a": parse_limit("1/1h")})
+
+    async def main() -> None:
+        rig.queue(1)
+        async with rig.running():
+            await rig.settle(State.SENT)
+            rig.queue(1_100, lifetime=timedelta(minutes=5))
+            clock.advance(seconds=300)
+            await rig.dispatcher._upkeep.sweep()
+            assert rig.states() == [State.SENT, *[State.EXPIRED] * 1_100]
+
+    asyncio.run(main())
+
+
+def test_a_flood_of_old_reports_is_forgotten_in_one_sweep(store: Store, clock: HandClock) -> None:
+    """However many they are, and in batches: nobody who writes waits for all of them."""
+    rig = Rig(store, clock, Scripted("a"))
+    report = Report(carrier="a", state=State.DELIVERED, at=clock(), carrier_id="strange")
+
+    async def main() -> None:
+        with store.write() as connection:
+            early.keep(connection, [report] * 4_500, now=clock.ms)
+        clock.advance(seconds=73 * 3_600)
+        with store.write() as connection:
+            early.keep(connection, [report], now=clock.ms)
+        async with rig.running():
+            await rig.dispatcher._upkeep.sweep()
+        with store.read() as connection:
+            assert connection.scalar(select(func.count()).select_from(early_reports)) == 1
+
+    asyncio.run(main())
 
 
 def test_texts_expire_while_every_carrier_rests(store: Store, clock: HandClock) -> None:

@@ -77,14 +77,18 @@ def test_a_report_moves_its_text(any_store: Store, clock: HandClock) -> None:
 
 
 def test_the_table_decides(any_store: Store, clock: HandClock) -> None:
-    """For every state and every report: a move of the table is made, anything else changes nothing."""
+    """For every state and every report: a move of the table is made, anything else changes nothing.
+
+    A text that was tried and waits counts as one in doubt for a report that it went out.
+    """
     for before in State:
         for reported in REPORTED:
             message = sent(any_store, clock, state=before)
             was, told = texts.row(any_store, message), len(texts.happened(any_store))
             moved = apply(any_store, reported, recipient_id=recipient_id(message, 1), carrier_id=None)
+            went_out = before is State.QUEUED and reported in {State.SENT, State.DELIVERED}
             case = f"{before}, then {reported}"
-            assert moved is may_move(before, reported), case
+            assert moved is may_move(State.UNKNOWN if went_out else before, reported), case
             row = texts.row(any_store, message)
             # What moves nothing is kept all the same, unless it repeats what is there.
             kept = [] if reported is before else [("report", message, 1)]
@@ -93,6 +97,26 @@ def test_the_table_decides(any_store: Store, clock: HandClock) -> None:
                 assert (row.state, row.lease_owner, row.lease_until) == (reported, None, None), case
             else:
                 assert row == was, case
+
+
+def test_a_report_ends_the_tries_of_a_text_that_went_out(any_store: Store, clock: HandClock) -> None:
+    """Its carrier said "not now", and delivers it all the same: another try would be a second text."""
+    message = sent(any_store, clock, state=State.QUEUED, carrier_id=None)
+    own_id = recipient_id(message, 1)
+    assert not apply(any_store, State.DELIVERED, recipient_id=own_id, carrier_id=None, carrier="b")
+    assert not apply(any_store, State.UNDELIVERED, recipient_id=own_id, carrier_id=None)
+    assert texts.row(any_store, message).state == "queued"
+    assert apply(any_store, State.DELIVERED, recipient_id=own_id, carrier_id=None)
+    assert texts.row(any_store, message).state == "delivered"
+
+
+def test_a_report_on_a_text_that_was_never_tried_sends_nothing_less(any_store: Store, clock: HandClock) -> None:
+    """Nobody has it yet, so nobody can know."""
+    plan = make_plan(clock)
+    put(any_store, plan)
+    own_id = recipient_id(plan.message.id, 1)
+    assert not apply(any_store, State.DELIVERED, recipient_id=own_id, carrier_id=None)
+    assert texts.row(any_store, plan.message.id).state == "queued"
 
 
 def test_a_double_report_is_harmless(any_store: Store, clock: HandClock) -> None:

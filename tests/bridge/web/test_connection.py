@@ -68,6 +68,34 @@ def test_an_offer_to_upgrade_does_not_cost_the_body(tmp_path: Path, cut: int) ->
     _talk(tmp_path, talk)
 
 
+def test_trailers_are_no_headers(tmp_path: Path) -> None:
+    """Behind the body nobody says any more who he is: the headers were a proxy's to check."""
+    seen: list[list[tuple[str, str]]] = []
+
+    async def told(request: Request) -> Response:
+        await request.body()
+        seen.append(request.headers.items())
+        return PlainTextResponse("")
+
+    async def run() -> None:
+        route = Route("/told", told, methods=["POST"])
+        async with World(tmp_path, beside=Beside([route])).open() as client, asyncio.timeout(DEADLINE):
+            reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+            for offer in (b"", H2C):
+                writer.write(
+                    b"POST /told HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n" + offer + b"Transfer-Encoding:"
+                    b" chunked\r\n\r\n1\r\nx\r\n0\r\nX-Forwarded-For: 10.0.0.1\r\nAuthorization: Bearer x\r\n\r\n"
+                )
+                assert (await _answer(reader))[0] == 200
+            writer.close()
+
+    asyncio.run(run())
+    assert len(seen) == 2
+    for headers in seen:
+        assert [value for name, value in headers if name == "x-forwarded-for"] == ["192.0.2.1"]
+        assert "authorization" not in dict(headers)
+
+
 def test_a_proxy_request_is_refused(tmp_path: Path) -> None:
     """CONNECT is not for us, and what follows it is no request."""
 

@@ -27,7 +27,7 @@ class _Plain(HttpCase):
     statuses: Mapping[int, Verdict] = {
         # Without a word of the server itself nobody knows; asking again under our id is safe.
         400: Verdict.UNKNOWN,
-        409: Verdict.ACCEPTED,
+        409: Verdict.UNKNOWN,
         503: Verdict.UNKNOWN,
     }
     bad: tuple[tuple[dict[str, Any], str], ...] = (

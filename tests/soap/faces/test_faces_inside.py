@@ -205,7 +205,7 @@ _VALUES = st.one_of(
 _FIELDS = st.dictionaries(st.sampled_from(_NAMES + _MORE + _LAST), _VALUES, max_size=10)
 _PATHS = st.sampled_from(["/ws.php", "/sys/send.php", "/sys/status.php", "/sys/balance.php"])
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -278,6 +279,28 @@ def test_parts_that_were_answered_outlast_trouble() -> None:
             centre.deliver(1, bytes([5, 0, 3, 1, 2, 1]) + b"half a text")
             assert (await ear.texts.get()).text == "half a text"
             assert ear.deaf == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(("throttled", "verdict"), [(3, Verdict.ACCEPTED), (1000, Verdict.UNKNOWN)])
+def test_a_later_part_that_comes_too_fast_comes_again(throttled: int, verdict: Verdict) -> None:
+    """The first part is out, so nobody else could send the rest; a centre that is never ready leaves it in doubt."""
+    taken: list[bytes] = []
+
+    async def slow(centre: Centre, unit: Pdu) -> None:
+        busy = bool(taken) and centre.submits <= 1 + throttled
+        if not busy:
+            taken.append(unit.body)
+        centre.say(unit.answer(status=0x58 if busy else 0, body=b"id\0"))
+
+    async def main() -> None:
+        centre = Centre(slow)
+        async with bound(centre, throttle_pause=0.01) as carrier:
+            outcome = await carrier.send(dataclasses.replace(TEXT, text="a" * 300, parts=2))
+            assert outcome.verdict is verdict
+            assert len(taken) == (2 if verdict is Verdict.ACCEPTED else 1)
+            assert centre.submits == min(2 + throttled, 7)
 
     run(main())
 
