@@ -183,6 +183,14 @@ class Called(Protocol):
 
 
 @runtime_checkable
+class Decrypting(Protocol):
+    """A carrier that is called with what takes long to open: its calls are read in a thread."""
+
+    decrypts: bool
+    """Whether its settings say so."""
+
+
+@runtime_checkable
 class Confirmed(Protocol):
     """A carrier that is called without proof: what a call names, it asks for before anything is applied."""
 

@@ -16,6 +16,7 @@ Kind: TypeAlias = tuple[type[CarrierSettings], CarrierFactory]
 
 _KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
     # A module of bridge.carriers, and in it the settings and what makes the carrier from them.
+    "apprise": ("apprise", "AppriseSettings", "AppriseCarrier"),
     "http": ("generic", "GenericSettings", "Generic"),
     "maskyoo": ("maskyoo", "MaskyooSettings", "Maskyoo"),
     "openapi": ("openapi", "OpenApiSettings", "openapi"),

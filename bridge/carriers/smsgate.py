@@ -129,6 +129,7 @@ class SmsGate(HttpCarrier):
         self._login = basic(settings.user, settings.password.get_secret_value())
         self.wire.hide(self._login.partition(" ")[2])
         self._passphrase = None if settings.passphrase is None else settings.passphrase.get_secret_value()
+        self.decrypts = self._passphrase is not None
         self._token: tuple[str, datetime] | None = None
         self._tokens = Shared(self._good_token, self._log_in)
         self._calls = PhoneCalls(

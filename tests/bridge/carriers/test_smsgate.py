@@ -196,6 +196,12 @@ def test_a_key_for_each_phone_and_one_for_the_others() -> None:
             made.receive(call(said, key=key))
 
 
+def test_only_with_a_passphrase_calls_take_long() -> None:
+    """They are read in a thread then: a key is made for each value."""
+    assert carrier(passphrase="open sesame").decrypts
+    assert not carrier().decrypts
+
+
 def test_without_keys_the_secret_of_the_path_is_all() -> None:
     """A phone that has no key signs nothing; the operator chose so."""
     made = carrier(signing_keys={})

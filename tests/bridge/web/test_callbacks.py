@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,26 @@ def test_reports_and_replies_are_durable_when_they_are_answered(tmp_path: Path) 
             assert counted(world) == {("main", "taken"): 3}
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("decrypts", [True, False])
+def test_what_takes_long_to_open_stops_nobody(tmp_path: Path, *, decrypts: bool) -> None:
+    """A carrier that decrypts has its calls read beside the loop; all others have them read at once."""
+    threads: list[threading.Thread] = []
+
+    def read(_call: Call) -> Received:
+        threads.append(threading.current_thread())
+        raise Forged("no signature")
+
+    async def main() -> None:
+        carrier = Hearing("main", read)
+        carrier.decrypts = decrypts  # type: ignore[attr-defined]
+        async with World(tmp_path, carriers={"main": carrier}).open() as client:
+            assert (await client.post(f"/carriers/main/callback/{SECRET}")).status_code == 403
+
+    asyncio.run(main())
+    (thread,) = threads
+    assert (thread is threading.main_thread()) is not decrypts
 
 
 def test_a_call_of_many_reports_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
