@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "DatabaseError", "Store", "is_race", "name_of"]
 
 _BUSY_TIMEOUT_MS = 4_000
+_SHORT_WAIT = 0.01
 """Well below the ten seconds in which a stop has to end."""
 _CACHE_KIB = 65_536
 _WAL_PAGES = 8_000
@@ -161,8 +163,8 @@ def _sqlite_engine(path: str | None, url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        _log_ahead(connection)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             f"busy_timeout = {_BUSY_TIMEOUT_MS}",
@@ -179,6 +181,20 @@ def _sqlite_engine(path: str | None, url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a file to write-ahead logging, which lasts. Two processes that do it at once hear "locked" unwaited."""
+    until = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_SHORT_WAIT)
+        else:
+            return
 
 
 @contextmanager

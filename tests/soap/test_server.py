@@ -46,7 +46,7 @@ def test_routes(tmp_path: Path) -> None:
     """The service, its contract, and the faces; none when it is switched off. It has no address of its own."""
     bridge = app(tmp_path, enabled=True)
     paths = [route.path for route in bridge.doors["soap"].routes()]  # type: ignore[attr-defined]
-    assert paths[:2] == ["/soap", "/soap.wsdl"]
+    assert paths[:3] == ["/soap", "/soap/", "/soap.wsdl"]
     assert "/ws.php" in paths
     assert bridge.doors["soap"].addresses == ()
     assert bridge.doors["soap"].ended() is None
