@@ -31,7 +31,7 @@ _P99_BAR = 25.0
 _GOOD = {"spyne": "send_smsResult>", "transport": "status>0</", "ours": "status>0</"}
 """What stands in a good answer."""
 
-_CONNECTIONS = 64
+_CONNECTIONS = 128
 _LARGE = 10_000
 _serial = count()
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -51,19 +52,29 @@ def get_logger(name: str) -> Any:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 
-def _as_json(event: Any, **_options: Any) -> str:
+def _encoded(event: Any, **_options: Any) -> str:
     # One encoder for all lines: json.dumps makes a new one whenever it is given an option.
     return _ENCODER.encode(event)
+
+
+def _as_json(logger: Any, method: str, event: Any) -> str:
+    """Return the line of an event: what was said, the level, the time. One step, for there is a line for every text."""
+    event["level"] = method
+    event["timestamp"] = datetime.now(tz=UTC).isoformat().replace("+00:00", "Z")
+    return _ENCODER.encode(
+        structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
+    )
 
 
 def configure_logging(level: str = "info", form: str = "auto") -> None:
     """Send all logs to stderr, one line each: as JSON, or as coloured text on a terminal (``auto`` decides)."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     # The console renderer formats tracebacks by itself; the plain form shows no values of variables.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     render: list[Callable[..., Any]] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
-        if as_text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_as_json)]
+        [console] if as_text else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_encoded)]
     )
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
@@ -71,7 +82,7 @@ def configure_logging(level: str = "info", form: str = "auto") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, *render],
+        processors=[*shared, console] if as_text else [_as_json],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=_Sink(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,

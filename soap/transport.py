@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml.etree import Element, SubElement
-from spyne import Application, MethodContext, ServerBase
+from spyne import Application, ServerBase
 from spyne.model.fault import Fault as SpyneFault
 from spyne.model.primitive import Decimal, Unicode
 from spyne.protocol.soap import Soap11, Soap12
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from soap.envelope import Call
     from soap.receiving import Bodies
-    from soap.visit import Visits
+    from soap.visit import Visit, Visits
 
 _log = get_logger(__name__)
 
@@ -60,7 +60,7 @@ _AT_ONCE: Final = 2
 
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
 
-_PLAIN_VALUES: Final = (str, int, Number, type(None))
+_PLAIN_VALUES: Final = frozenset({str, int, Number, type(None)})
 
 _PLAIN: Final = [(b"cache-control", b"no-store")]
 _CLOSE: Final = [*_PLAIN, (b"connection", b"close")]
@@ -106,18 +106,27 @@ class _Out12(_Writes, Soap12):
 _PROTOCOLS: Final = MappingProxyType({Version.V11: (Soap11, _Out11), Version.V12: (Soap12, _Out12)})
 
 
-class _Context(MethodContext):
-    """One call, as Spyne keeps it. What Spyne would know of the transport is asked of nobody."""
+class _Context:
+    """One call, with what Spyne's readers, writers and services ask of it.
 
-    TransportContext = None
+    Spyne's own context makes two more for its protocols, all of which refer to each other: a call's documents would
+    stay until the collector of cycles comes by.
+    """
+
+    inprot_ctx = outprot_ctx = protocol = out_stream = out_document = out_string = None
+
+    def __init__(self, server: _Server, descriptor: Any) -> None:
+        self.app = server.app
+        self.descriptor = descriptor
+        self.function = descriptor.function
+        self.in_protocol = server.app.in_protocol
+        self.out_protocol = server.app.out_protocol
+        self.udc: Visit | None = None
+        self.in_object: Any = None
+        self.out_object: Any = None
 
     def dissolve(self) -> None:
-        """Let go of everything. Its parts refer to it and to themselves, so else it would keep the call's documents.
-
-        The collector of cycles would find them; but it comes by the number of objects, not by their size.
-        """
-        for part in (self.inprot_ctx, self.outprot_ctx):
-            part.__dict__.clear()
+        """Let go of everything."""
         self.__dict__.clear()
 
 
@@ -132,8 +141,7 @@ class _Server(ServerBase):
         handles = self.app.interface.service_method_map.get(self._in_own_namespace(str(element.tag)))
         if not handles:
             raise self._unknown(str(element.tag))
-        ctx = _Context(self, MethodContext.SERVER)
-        ctx.descriptor = handles[0]
+        ctx = _Context(self, handles[0])
         leaf = partial(self.app.in_protocol.from_element, ctx)
         ctx.in_object = tuple(vars(reading.read(ctx.descriptor.in_message, element, leaf)).values())
         return ctx
@@ -145,7 +153,6 @@ class _Server(ServerBase):
             found = await found
         single = len(ctx.descriptor.out_message.get_flat_type_info(ctx.descriptor.out_message)) <= 1
         ctx.out_object = [found] if single else found
-        ctx.protocol = ctx.outprot_ctx
 
     def write(self, ctx: Any) -> bytes:
         """Return the envelope with the answer."""
@@ -257,7 +264,7 @@ def _is_long(found: Any, depth: int = 4) -> bool:
     if depth:
         for each in getattr(found, "__dict__", {}).values():
             # Nearly all are texts and numbers.
-            if not isinstance(each, _PLAIN_VALUES) and _is_long(each, depth - 1):
+            if type(each) not in _PLAIN_VALUES and _is_long(each, depth - 1):
                 return True
     return False
 
