@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HTTP = tuple(case for case in CASES if isinstance(case, HttpCase))
+HTTP = tuple(case for case in CASES if isinstance(case, HttpCase) and case.by_wire)
 SHORT = "150ms"
 TEXT = "classified, more than once"
 

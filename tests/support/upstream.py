@@ -358,6 +358,8 @@ class HttpCase:
     """Makes its upstream."""
     takes_own_id = False
     names_senders = True
+    by_wire = True
+    """Whether its calls are made by bridge.carriers.wire, which can tell what left from what did not."""
     told = frozenset({Told.ACCEPT, Told.REFUSE, Told.DEFER, Told.LOSE, Told.LOSE_UNSENT})
     broken: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()

@@ -59,6 +59,7 @@ _LATE = {Wrong.SILENT, Wrong.STALLED_HEAD, Wrong.STALLED_BODY, Wrong.TRICKLE}
 
 class _Case(HttpCase):
     kind = "apprise"
+    by_wire = False
     gives_ids = False
     # Of a refusal and of "later" apprise tells nothing that could be told from a lost answer.
     told = frozenset({Told.ACCEPT, Told.LOSE, Told.LOSE_UNSENT})
