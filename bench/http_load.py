@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections import deque
 from itertools import count
 
+from bench.load import tell
 from bench.mails import numbers
 from bridge.app import loop_factory
 
@@ -137,19 +137,7 @@ async def main(options: argparse.Namespace, body: str) -> None:
         await run.pace()
     await run.done.wait()
     took = time.perf_counter() - began
-    ordered = sorted(run.seconds)
-    print(
-        json.dumps(
-            {
-                "answered": run.answered,
-                "seconds": took,
-                "rate": run.answered / took,
-                "p50": ordered[len(ordered) // 2] if ordered else None,
-                "p99": ordered[int(len(ordered) * 0.99)] if ordered else None,
-                "problems": run.problems[:3],
-            }
-        )
-    )
+    tell({"answered": run.answered}, run.answered, took, run.seconds, run.problems)
 
 
 if __name__ == "__main__":

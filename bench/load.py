@@ -11,9 +11,13 @@ import json
 import time
 from collections import deque
 from itertools import count
+from typing import TYPE_CHECKING
 
 from bench.mails import DOMAIN, SENDER, maker, numbers
 from bridge.app import loop_factory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Run:
@@ -121,19 +125,21 @@ async def main(options: argparse.Namespace) -> None:
         await connect(run)
     await run.done.wait()
     took = time.perf_counter() - began
-    ordered = sorted(run.seconds)
-    print(
-        json.dumps(
-            {
-                "mails": run.accepted,
-                "seconds": took,
-                "rate": run.accepted / took,
-                "p50": ordered[len(ordered) // 2] if ordered else None,
-                "p99": ordered[int(len(ordered) * 0.99)] if ordered else None,
-                "problems": run.problems[:3],
-            }
-        )
-    )
+    tell({"mails": run.accepted}, run.accepted, took, run.seconds, run.problems)
+
+
+def tell(seen: dict[str, int], count: int, took: float, times: Iterable[float], problems: list[str]) -> None:
+    """Print one line of JSON: what was seen, the rate, and the times of the middle and of the slowest hundredth."""
+    ordered = sorted(times)
+    told = {
+        **seen,
+        "seconds": took,
+        "rate": count / took,
+        "p50": ordered[len(ordered) // 2] if ordered else None,
+        "p99": ordered[int(len(ordered) * 0.99)] if ordered else None,
+        "problems": problems[:3],
+    }
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

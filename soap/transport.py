@@ -126,7 +126,7 @@ class _Context:
         self.out_object: Any = None
 
     def dissolve(self) -> None:
-        """Let go of everything."""
+        """Let go of everything: what a service keeps of its call keeps no document with it."""
         self.__dict__.clear()
 
 
