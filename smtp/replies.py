@@ -17,6 +17,7 @@ TABLE: dict[type[BridgeError], str] = {
     errors.InvalidNumber: "550 5.1.1",
     errors.UnknownDomain: "550 5.1.2",
     errors.SenderRefused: "550 5.7.1",
+    errors.AutomaticMail: "550 5.7.1",
     errors.LoginFailed: "550 5.7.1",
     errors.LoginBlocked: "450 4.7.1",
     errors.AccountDisabled: "550 5.7.1",
@@ -34,6 +35,7 @@ TABLE: dict[type[BridgeError], str] = {
     errors.RateLimited: "450 4.7.1",
     errors.Refusal: "554 5.0.0",
     errors.Stopping: "421 4.3.2",
+    errors.DnsUnavailable: "451 4.4.3",
     # An operator's error in front of a sender is ours.
     errors.OperatorError: "451 4.3.0",
 }

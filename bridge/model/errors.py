@@ -9,6 +9,8 @@
     │   │   └── UnassignedNumber    number_unassigned
     │   ├── UnknownDomain           domain_unknown
     │   ├── SenderRefused           sender_not_authorised
+    │   │   └── ProofMissing            proof_missing
+    │   ├── AutomaticMail           mail_automatic
     │   ├── LoginFailed             login_failed
     │   ├── LoginBlocked            login_blocked         (temporary: too many failed before it)
     │   ├── SenderName              sender_name_invalid
@@ -40,6 +42,7 @@
     │   ├── StoreUnavailable        store_unavailable
     │   │   └── StoreFull               store_full
     │   ├── Stopping                stopping
+    │   ├── DnsUnavailable          dns_unavailable
     │   └── InternalError           internal
     └── OperatorError           a command or a start that cannot go on; never reaches a sender
         ├── ConfigError             config_invalid
@@ -105,6 +108,18 @@ class SenderRefused(Refusal):
     """The sender's mailbox may not send, or did not prove that it is who it says."""
 
     code = "sender_not_authorised"
+
+
+class ProofMissing(SenderRefused):
+    """The mailbox may send, but nothing proves that the mail is from it; the reason names what would."""
+
+    code = "proof_missing"
+
+
+class AutomaticMail(Refusal):
+    """A bounce, an out-of-office answer or the like: what a machine answers to a mail is no text for a phone."""
+
+    code = "mail_automatic"
 
 
 class LoginFailed(Refusal):
@@ -295,6 +310,12 @@ class Stopping(Trouble):
     """The bridge is going down; another node or a later try will take it."""
 
     code = "stopping"
+
+
+class DnsUnavailable(Trouble):
+    """What proves a sender stands in the DNS, and that gave no answer."""
+
+    code = "dns_unavailable"
 
 
 class InternalError(Trouble):
