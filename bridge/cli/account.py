@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.context import Context, command, iso
+from bridge.cli.mail_settings import changed
 from bridge.cli.money import format_credit, parse_credit
 from bridge.cli.options import AccountName, noun
 from bridge.model import price
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 app = noun("Customers: whether they may send, and by which rules.")
 
+_MAIL = "mail."
+"""Before the settings that its mailboxes have in common."""
 _SETTINGS = ("credit_limit", *NAMES)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -112,13 +115,17 @@ def change(
     with context.writing() as session:
         account = session.account(name)
         rules = account.rules
+        mail = accounts.mail_settings(session.connection, account.id)
         for setting in settings:
             key, equals, value = setting.partition("=")
             if not equals:
                 message = f"{setting!r}: write KEY=VALUE"
                 raise typer.BadParameter(message)
+            if key.startswith(_MAIL):
+                mail = changed(mail, [setting.removeprefix(_MAIL)])
+                continue
             if key not in _SETTINGS:
-                message = f"no setting is named {key}; there is {', '.join(_SETTINGS)}"
+                message = f"no setting is named {key}; there is {', '.join(_SETTINGS)}, and {_MAIL}KEY for its mails"
                 raise typer.BadParameter(message)
             if key == "credit_limit":
                 ledger.set_limit(session.connection, account.id, _least(value))
@@ -128,6 +135,7 @@ def change(
             except ValueError as error:
                 raise typer.BadParameter(str(error)) from error
         accounts.set_rules(session.connection, account.id, rules)
+        accounts.set_mail_settings(session.connection, account.id, mail)
         told = _settings(session, session.account(name))
     context.show({"name": name, "settings": told}, *(f"{key:<17} {value}" for key, value in told.items()))
 
@@ -164,7 +172,12 @@ def _least(value: str) -> int | None:
 
 def _settings(session: Session, account: Account) -> dict[str, str]:
     least = ledger.limit(session.connection, account.id)
-    return {"credit_limit": "none" if least is None else format_credit(least), **written(account.rules)}
+    mail = accounts.mail_settings(session.connection, account.id)
+    return {
+        "credit_limit": "none" if least is None else format_credit(least),
+        **written(account.rules),
+        **{f"{_MAIL}{name}": value for name, value in mail.items()},
+    }
 
 
 def _summary(session: Session, account: Account) -> dict[str, Any]:

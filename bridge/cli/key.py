@@ -14,6 +14,7 @@ from bridge.calls.passwords import HASHER
 from bridge.calls.vault import Vault
 from bridge.cli.context import Context, command, iso
 from bridge.cli.options import AccountName, noun
+from bridge.model.account import normalise_pattern
 from bridge.model.errors import ConfigError
 from bridge.model.login import LONGEST_PASSWORD, LONGEST_USER, KeyKind, Network, read_networks
 from bridge.store import accounts
@@ -54,9 +55,18 @@ def create(
             "--from", metavar="NETWORK", help="Where it may come from: 192.0.2.0/24 or an address. May be repeated."
         ),
     ] = None,
+    mailboxes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mailbox",
+            metavar="PATTERN",
+            help="What it may send mail as, as ann@example.com; may be repeated. Without: all of the account.",
+        ),
+    ] = None,
 ) -> None:
     """Make a login, and print its password or token. It is shown this once."""
     allowed = _networks(networks or [])
+    patterns = tuple(normalise_pattern(pattern) for pattern in mailboxes or [])
     vault = _vault(context) if digest else None
     asked = password == _ASK
     secret = secrets.token_urlsafe(_TOKEN_BYTES) if password is None else _checked(_ask() if asked else password)
@@ -69,9 +79,22 @@ def create(
     with context.writing() as session:
         holder = session.account(account)
         accounts.add_key(
-            session.connection, holder.id, user=user, kind=kind, secret=kept, networks=allowed, now=session.now
+            session.connection,
+            holder.id,
+            user=user,
+            kind=kind,
+            secret=kept,
+            networks=allowed,
+            mailboxes=patterns,
+            now=session.now,
         )
-    told = {"account": account, "user": user, "kind": kind, "networks": [str(network) for network in allowed]}
+    told = {
+        "account": account,
+        "user": user,
+        "kind": kind,
+        "networks": [str(network) for network in allowed],
+        "mailboxes": list(patterns),
+    }
     # Who typed a password without an echo does not want to see it now.
     shown = {} if asked else {"token" if kind is KeyKind.TOKEN else "password": secret}
     how = "It is kept encrypted" if vault is not None else "Only a hash is kept"
@@ -79,6 +102,7 @@ def create(
         told | shown,
         f"user      {user}",
         *([f"from      {', '.join(map(str, allowed))}"] if allowed else []),
+        *([f"mailbox   {', '.join(patterns)}"] if patterns else []),
         *(f"{name:<9} {value}" for name, value in shown.items()),
         f"{how}: what was not noted now is lost." if shown else "password  as entered",
     )
@@ -93,6 +117,7 @@ def list_all(context: Context, account: AccountName) -> None:
                 "user": key.user,
                 "kind": key.kind,
                 "networks": [str(network) for network in key.networks],
+                "mailboxes": list(key.mailboxes),
                 "created_at": iso(key.created_at),
                 "revoked_at": iso(key.revoked_at),
             }
@@ -102,10 +127,14 @@ def list_all(context: Context, account: AccountName) -> None:
         context.show(rows)
         return
     context.table(
-        [row | {"from": ", ".join(row["networks"]) or None} for row in rows],
+        [
+            row | {"from": ", ".join(row["networks"]) or None, "mailbox": ", ".join(row["mailboxes"]) or None}
+            for row in rows
+        ],
         "user",
         "kind",
         "from",
+        "mailbox",
         "created_at",
         "revoked_at",
         empty=f"{account} has no keys",

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bridge.cli.context import Context, command
+from bridge.cli.mail_settings import changed
 from bridge.cli.options import AccountName, noun
+from bridge.model import mail_policy
 from bridge.model.account import normalise_pattern
 from bridge.model.errors import SenderRefused
 from bridge.store import accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.model.account import Mailbox
 
 app = noun("Mailboxes and domains that may send for an account.")
 
@@ -39,20 +46,67 @@ Pattern = Annotated[
 ]
 
 
+Settings = Annotated[
+    list[str], typer.Argument(metavar="KEY=VALUE", help="cut=none, length=ellipsis and the like; KEY= unsets it.")
+]
+
+
 @command(app)
-def allow(context: Context, account: AccountName, pattern: Pattern) -> None:
+def allow(
+    context: Context,
+    account: AccountName,
+    pattern: Pattern,
+    proof: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proof",
+            metavar="PROOF",
+            help="How it proves itself; may be repeated, one is enough: " + ", ".join(mail_policy.Proof) + ".",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of it; may be repeated.")
+    ] = None,
+) -> None:
     """Let a mailbox, or all of a domain, send for an account."""
     pattern = normalise_pattern(pattern)
     if pattern.removeprefix("@") in _WEBMAIL:
         reason = f"{pattern}: anybody can get a mailbox there; allow each one by its address"
         raise SenderRefused(reason)
+    wanted = [*([f"proof={','.join(proof)}"] if proof else []), *(settings or [])]
     with context.writing() as session:
         holder = session.account(account)
         new = accounts.allow_mailbox(session.connection, holder.id, pattern, now=session.now)
+        if wanted:
+            own = accounts.mailbox_settings(session.connection, holder.id, pattern)
+            accounts.set_mailbox_settings(session.connection, holder.id, pattern, changed(own, wanted))
     context.show(
         {"account": account, "pattern": pattern, "new": new},
         f"{pattern} may send for {account}" if new else f"{pattern} could send for {account} before",
     )
+
+
+@command(app, "set")
+def change(context: Context, account: AccountName, pattern: Pattern, settings: Settings) -> None:
+    """Change what becomes of a mailbox's mails; what is not set for it is as for its account."""
+    pattern = normalise_pattern(pattern)
+    with context.writing() as session:
+        holder = session.account(account)
+        own = accounts.mailbox_settings(session.connection, holder.id, pattern)
+        accounts.set_mailbox_settings(session.connection, holder.id, pattern, changed(own, settings))
+        (found,) = _named(accounts.list_mailboxes(session.connection, holder.id), pattern)
+    _tell(context, account, found)
+
+
+@command(app)
+def show(context: Context, account: AccountName, pattern: Pattern) -> None:
+    """Show how a mailbox proves itself, and what becomes of its mails."""
+    pattern = normalise_pattern(pattern)
+    with context.reading() as session:
+        holder = session.account(account)
+        accounts.mailbox_settings(session.connection, holder.id, pattern)
+        (found,) = _named(accounts.list_mailboxes(session.connection, holder.id), pattern)
+    _tell(context, account, found)
 
 
 @command(app, "list")
@@ -64,11 +118,17 @@ def list_all(
     with context.reading() as session:
         only = session.account(account).id if account is not None else None
         names = {each.id: each.name for each in accounts.list_accounts(session.connection)}
-        rows = [
-            {"account": names[mailbox.account_id], "pattern": mailbox.pattern}
+        rows: list[dict[str, Any]] = [
+            {"account": names[mailbox.account_id], "pattern": mailbox.pattern, "settings": dict(mailbox.settings)}
             for mailbox in accounts.list_mailboxes(session.connection, only)
         ]
-    context.table(rows, "account", "pattern", empty="no mailbox may send; let one with: smsbridge mailbox allow")
+    empty = "no mailbox may send; let one with: smsbridge mailbox allow"
+    if context.options.json:
+        context.show(rows)
+        return
+    context.table(
+        [row | {"settings": _line(row["settings"])} for row in rows], "account", "pattern", "settings", empty=empty
+    )
 
 
 @command(app)
@@ -78,3 +138,22 @@ def revoke(context: Context, account: AccountName, pattern: Pattern) -> None:
     with context.writing() as session:
         accounts.revoke_mailbox(session.connection, session.account(account).id, pattern)
     context.show({"account": account, "pattern": pattern}, f"{pattern} may send for {account} no more")
+
+
+def _named(mailboxes: list[Mailbox], pattern: str) -> list[Mailbox]:
+    return [mailbox for mailbox in mailboxes if mailbox.pattern == pattern]
+
+
+def _line(settings: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _tell(context: Context, account: str, mailbox: Mailbox) -> None:
+    """Show all settings that hold, those of the account and the usual ones too."""
+    holds = mail_policy.all_written(mailbox.policy)
+    context.show(
+        {"account": account, "pattern": mailbox.pattern, "own": dict(mailbox.settings), "settings": holds},
+        f"{mailbox.pattern} sends for {account}",
+        *(f"{name:<17} {value}{' *' if name in mailbox.settings else ''}" for name, value in holds.items()),
+        *(["* of the mailbox itself"] if mailbox.settings else []),
+    )

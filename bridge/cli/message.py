@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,6 +100,8 @@ def show(context: Context, message_id: MessageId) -> None:
         "priority": message.priority,
         "reference": message.reference,
         "proof": message.proof,
+        "flash": message.flash,
+        "envelope": None if message.envelope is None else json.loads(message.envelope),
         "expires_at": iso(message.expires_at),
     }
     if context.options.json:

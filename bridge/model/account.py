@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from bridge.model.errors import AccountDisabled, SenderRefused
 from bridge.model.login import KeyKind
+from bridge.model.mail_policy import STANDARD, MailPolicy
 from bridge.model.rules import AccountRules
 from bridge.model.sender import SenderRules
 
@@ -80,10 +81,12 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mailbox:
-    """A mailbox, or all of a domain, that may send for an account."""
+    """A mailbox, or all of a domain, that may send for an account; ``settings`` are its own ones of the policy."""
 
     pattern: str
     account_id: int
+    policy: MailPolicy = STANDARD
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +133,11 @@ class Directory:
         return account
 
     def account_for(self, address: str) -> Account:
-        """Return the account for which a mailbox may send: its own rule first, then its domain's.
+        """Return the account for which a mailbox may send; see :meth:`mailbox_for`."""
+        return self.account(self.mailbox_for(address).account_id)
+
+    def mailbox_for(self, address: str) -> Mailbox:
+        """Return the rule by which a mailbox may send: its own first, then its domain's; its account is enabled.
 
         ``address`` is in the form of :func:`normalise_address`. Raises :exc:`SenderRefused`,
         :exc:`AccountDisabled`.
@@ -139,7 +146,8 @@ class Directory:
         if mailbox is None:
             reason = f"mailbox {address} is not allowed to send"
             raise SenderRefused(reason)
-        return self.account(mailbox.account_id)
+        self.account(mailbox.account_id)
+        return mailbox
 
     def sender(self, account_id: int, wanted: str | None, *, origin: str) -> str | None:
         """Return the name that a text comes from; see :meth:`bridge.model.sender.SenderRules.choose`."""

@@ -39,7 +39,8 @@ class Login:
     """A login that is in force.
 
     ``secret`` is what the store keeps of it: an argon2id hash, the SHA-256 of a token in hex, or an encrypted
-    password, by ``kind``. No ``networks``: it may come from anywhere.
+    password, by ``kind``. No ``networks``: it may come from anywhere. No ``mailboxes``: it may send mail as every
+    mailbox of its account; a pattern is one in normal form, or ``@domain``.
     """
 
     user: str
@@ -47,6 +48,11 @@ class Login:
     kind: KeyKind
     secret: str = field(repr=False)
     networks: tuple[Network, ...] = ()
+    mailboxes: tuple[str, ...] = ()
+
+    def sends_as(self, mailbox: str) -> bool:
+        """Say whether it may send mail as a mailbox of its account, given in normal form."""
+        return not self.mailboxes or mailbox in self.mailboxes or mailbox[mailbox.rfind("@") :] in self.mailboxes
 
     def allows(self, address: Address | None) -> bool:
         """Say whether it may come from there; None is an address that cannot be told."""

@@ -147,7 +147,8 @@ def read(*settings: Mapping[str, str]) -> MailPolicy:
 
 def check(name: str, value: str) -> str:
     """Return a setting's value as it is kept. Raises ValueError that says what is allowed."""
-    return _FORMS[name][1](_value(name, value))
+    found = _value(name, value)
+    return _FORMS[name][1](found)
 
 
 def written(policy: MailPolicy) -> dict[str, str]:
@@ -157,6 +158,11 @@ def written(policy: MailPolicy) -> dict[str, str]:
         for name, (_, show) in _FORMS.items()
         if (value := getattr(policy, name)) != getattr(STANDARD, name)
     }
+
+
+def all_written(policy: MailPolicy) -> dict[str, str]:
+    """Return all settings, as they are written."""
+    return {name: show(getattr(policy, name)) for name, (_, show) in _FORMS.items()}
 
 
 def _value(name: str, value: str) -> Any:

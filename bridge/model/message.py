@@ -85,7 +85,9 @@ class Submission:
 
     ``text`` is decoded and already cut by the door's own policy. ``origin`` says who sent it in the door's
     terms (a mailbox, an API user) and ``proof`` how that was believed. ``send_at`` may be written in any form of
-    :func:`bridge.model.when.parse_sendtime`. ``callback_url`` is called with reports. Placeholders are filled in only
+    :func:`bridge.model.when.parse_sendtime`. ``callback_url`` is called with reports. A ``flash``
+    text is shown at once and not kept by the phone, where the carrier can (3GPP TS 23.038, 4: class 0). ``envelope`` is
+    what a mail's envelope says of receipts, as JSON. Placeholders are filled in only
     where it is a ``template``: a mail may hold any braces. A ``test`` is asked of every rule and kept nowhere. With
     ``all_or_nothing`` one refused recipient refuses all.
     """
@@ -99,6 +101,8 @@ class Submission:
     proof: str = ""
     reference: str | None = None
     callback_url: str | None = None
+    flash: bool = False
+    envelope: str | None = None
     priority: Priority = Priority.NORMAL
     lifetime: timedelta | None = None
     max_parts: int | None = None
@@ -126,6 +130,8 @@ class Message:
     reference: str | None = None
     proof: str = ""
     callback_url: str | None = None
+    flash: bool = False
+    envelope: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,6 +264,7 @@ class Outgoing:
     attempt: int
     expires_at: datetime
     priority: Priority = Priority.NORMAL
+    flash: bool = False
 
 
 _REPORTED = frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED, State.EXPIRED})

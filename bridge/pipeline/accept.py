@@ -106,6 +106,8 @@ def accept(
         reference=submission.reference,
         proof=submission.proof,
         callback_url=submission.callback_url,
+        flash=submission.flash,
+        envelope=submission.envelope,
     )
     recipients, results = _sort(submission, message, desk)
     if submission.all_or_nothing and any(one.refusal for one in results):

@@ -370,6 +370,7 @@ def _outgoing(row: Claimed, name: str) -> Outgoing:
         attempt=row.attempt,
         expires_at=from_ms(row.expires_at),
         priority=row.priority,
+        flash=row.flash,
     )
 
 

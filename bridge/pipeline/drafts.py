@@ -50,6 +50,7 @@ def open_draft(connection: Connection, submission: Submission, *, now: datetime)
         reference=submission.reference,
         proof=submission.proof,
         callback_url=submission.callback_url,
+        flash=submission.flash,
     )
     drafts.open_message(connection, message, _options(submission))
     add(connection, message.id, submission.recipients, most=len(submission.recipients), now=now)
@@ -161,7 +162,9 @@ def _submission(draft: Draft, *, all_or_nothing: bool) -> Submission:
 
 
 def _options(submission: Submission) -> dict[str, Any]:
-    return _written({name: getattr(submission, name) for name in ("send_at", "lifetime", "template", "max_parts")})
+    return _written(
+        {name: getattr(submission, name) for name in ("send_at", "lifetime", "template", "max_parts", "flash")}
+    )
 
 
 def _written(options: dict[str, Any]) -> dict[str, Any]:

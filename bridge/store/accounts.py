@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bridge.model import mail_policy
 from bridge.model.account import Account, Mailbox
 from bridge.model.errors import Conflict, NotFound
 from bridge.model.login import KeyKind, Login, read_networks
@@ -29,13 +31,17 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """A login of an account, as it is listed: without its secret. ``networks`` are those it may come from."""
+    """A login of an account, as it is listed: without its secret.
+
+    ``networks`` are those it may come from, ``mailboxes`` what it may send mail as; all, where there is none.
+    """
 
     id: int
     account_id: int
     user: str
     kind: KeyKind
     networks: tuple[Network, ...]
+    mailboxes: tuple[str, ...]
     created_at: int
     revoked_at: int | None
 
@@ -146,11 +152,65 @@ def revoke_mailbox(connection: Connection, account_id: int, pattern: str) -> Non
 
 
 def list_mailboxes(connection: Connection, account_id: int | None = None) -> list[Mailbox]:
-    """Return the mailboxes of one account or of all, by pattern."""
-    query = select(mailboxes.c.pattern, mailboxes.c.account_id).order_by(mailboxes.c.pattern)
+    """Return the mailboxes of one account or of all, by pattern, each with the policy that holds for it.
+
+    One whose settings this version cannot read may not send, and is logged.
+    """
+    query = (
+        select(mailboxes.c.pattern, mailboxes.c.account_id, mailboxes.c.settings, accounts.c.mail)
+        .join(accounts, accounts.c.id == mailboxes.c.account_id)
+        .order_by(mailboxes.c.pattern)
+    )
     if account_id is not None:
         query = query.where(mailboxes.c.account_id == account_id)
-    return [Mailbox(pattern=row.pattern, account_id=row.account_id) for row in connection.execute(query)]
+    found = []
+    for row in connection.execute(query):
+        settings = json.loads(row.settings)
+        try:
+            policy = _policy(row.mail, row.settings)
+        except ValueError as error:
+            _log.error("mailbox cannot be read", mailbox=row.pattern, reason=str(error))
+            continue
+        found.append(Mailbox(pattern=row.pattern, account_id=row.account_id, policy=policy, settings=settings))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _policy(common: str, own: str) -> mail_policy.MailPolicy:
+    """Return a policy as two columns say it: thousands of mailboxes have few different ones."""
+    return mail_policy.read(json.loads(common), json.loads(own))
+
+
+def mailbox_settings(connection: Connection, account_id: int, pattern: str) -> dict[str, str]:
+    """Return a mailbox's own settings. Raises :exc:`NotFound`."""
+    found = connection.scalar(
+        select(mailboxes.c.settings).where(mailboxes.c.account_id == account_id, mailboxes.c.pattern == pattern)
+    )
+    if found is None:
+        reason = f"{pattern} is not among the account's mailboxes"
+        raise NotFound(reason)
+    return dict(json.loads(found))
+
+
+def set_mailbox_settings(connection: Connection, account_id: int, pattern: str, settings: Mapping[str, str]) -> None:
+    """Replace a mailbox's own settings."""
+    connection.execute(
+        update(mailboxes)
+        .where(mailboxes.c.account_id == account_id, mailboxes.c.pattern == pattern)
+        .values(settings=json.dumps(dict(settings)))
+    )
+    revision.changed(connection)
+
+
+def mail_settings(connection: Connection, account_id: int) -> dict[str, str]:
+    """Return what an account's mailboxes have in common."""
+    return dict(json.loads(connection.execute(select(accounts.c.mail).where(accounts.c.id == account_id)).scalar_one()))
+
+
+def set_mail_settings(connection: Connection, account_id: int, settings: Mapping[str, str]) -> None:
+    """Replace what an account's mailboxes have in common."""
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(mail=json.dumps(dict(settings))))
+    revision.changed(connection)
 
 
 def add_key(
@@ -161,6 +221,7 @@ def add_key(
     kind: str,
     secret: str,
     networks: Sequence[Network] = (),
+    mailboxes: Sequence[str] = (),
     now: int,
 ) -> Key:
     """Keep a login: ``secret`` is already a hash, or encrypted.
@@ -170,7 +231,12 @@ def add_key(
     values = {"account_id": account_id, "user_name": user, "kind": KeyKind(kind), "secret": secret, "created_at": now}
     try:
         made = connection.execute(
-            insert(keys).values(values | {"networks": json.dumps([str(each) for each in networks])}).returning(keys)
+            insert(keys)
+            .values(
+                values
+                | {"networks": json.dumps([str(each) for each in networks]), "mailboxes": json.dumps(list(mailboxes))}
+            )
+            .returning(keys)
         ).one()
     except IntegrityError as error:
         reason = f"user {user} exists already, or was revoked; take another name"
@@ -198,7 +264,14 @@ def logins(connection: Connection) -> list[Login]:
             _log.error("key cannot be read", user=row.user_name, reason=str(error))
             continue
         found.append(
-            Login(user=key.user, account_id=key.account_id, kind=key.kind, secret=row.secret, networks=key.networks)
+            Login(
+                user=key.user,
+                account_id=key.account_id,
+                kind=key.kind,
+                secret=row.secret,
+                networks=key.networks,
+                mailboxes=key.mailboxes,
+            )
         )
     return found
 
@@ -217,15 +290,16 @@ def revoke_key(connection: Connection, account_id: int, user: str, *, now: int) 
 
 
 def _key(row: Row[Any]) -> Key:
-    networks = json.loads(row.networks)
-    if not isinstance(networks, list):  # an empty object would read as "from anywhere"
-        raise ValueError("networks: no list")  # noqa: TRY004 - what cannot be read is one kind of error
+    networks, patterns = json.loads(row.networks), json.loads(row.mailboxes)
+    if not isinstance(networks, list) or not isinstance(patterns, list):  # an empty object would read as "all"
+        raise ValueError("networks or mailboxes: no list")  # noqa: TRY004 - what cannot be read is one kind of error
     return Key(
         id=row.id,
         account_id=row.account_id,
         user=row.user_name,
         kind=KeyKind(row.kind),
         networks=read_networks(map(str, networks)),
+        mailboxes=tuple(map(str, patterns)),
         created_at=row.created_at,
         revoked_at=row.revoked_at,
     )

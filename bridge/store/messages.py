@@ -70,6 +70,8 @@ class Kept:
     reference: str | None
     proof: str
     callback_url: str | None
+    flash: bool
+    envelope: str | None
     draft: str | None
     created_at: int
     expires_at: int
@@ -233,6 +235,14 @@ def reschedule(connection: Connection, message_id: str, position: int | None, *,
             after=to if row.position in moved else State(row.state),
         )
         for row in rows
+    ]
+
+
+def standing(connection: Connection, message_id: str, position: int | None) -> list[Move]:
+    """Return recipients as they stand, moved nowhere. Raises :exc:`NotFound`."""
+    return [
+        Move(position=row.position, number=row.number, before=State(row.state), after=State(row.state))
+        for row in _locked(connection, message_id, position)
     ]
 
 

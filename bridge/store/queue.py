@@ -51,6 +51,7 @@ class Claimed:
     created_at: int
     expires_at: int
     priority: Priority = Priority.NORMAL
+    flash: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,6 +172,7 @@ def claim(
                 messages.c.text,
                 messages.c.encoding,
                 messages.c.sender,
+                messages.c.flash,
                 messages.c.created_at,
             ).where(messages.c.id.in_(list({message_id for message_id, _ in named})))
         )
@@ -199,6 +201,7 @@ def claim(
                 created_at=message.created_at,
                 expires_at=row.expires_at,
                 priority=Priority(row.priority),
+                flash=message.flash,
             )
         )
     return claimed

@@ -31,6 +31,8 @@ _MESSAGE = (
     "reference",
     "proof",
     "callback_url",
+    "flash",
+    "envelope",
     "created_at",
     "expires_at",
 )
@@ -100,6 +102,8 @@ def insert(
                 message.reference,
                 message.proof,
                 message.callback_url,
+                message.flash,
+                message.envelope,
                 created,
                 expires,
             )

@@ -80,11 +80,13 @@ accounts = Table(
     Column("balance", BigInteger, nullable=False, server_default="0"),
     Column("credit_limit", BigInteger),
     Column("rules", Text, nullable=False, server_default="{}"),
+    Column("mail", Text, nullable=False, server_default="{}"),
     Column("report_url", Text),
     Column("inbound_url", Text),
     Column("created_at", BigInteger, nullable=False),
 )
-"""``report_url`` and ``inbound_url`` are called with reports on its texts, and with texts from phones."""
+"""``mail`` (JSON) is what its mailboxes have in common: see :mod:`bridge.model.mail_policy`. ``report_url`` and
+``inbound_url`` are called with reports on its texts, and with texts from phones."""
 
 mailboxes = Table(
     "mailboxes",
@@ -92,9 +94,11 @@ mailboxes = Table(
     _row_id(),
     Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
     Column("pattern", Text, nullable=False, unique=True),
+    Column("settings", Text, nullable=False, server_default="{}"),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_mailboxes_account_id", "account_id"),
 )
+"""``settings`` (JSON) go before those of the account's ``mail``."""
 
 keys = Table(
     "keys",
@@ -105,6 +109,7 @@ keys = Table(
     Column("kind", String(8), nullable=False),
     Column("secret", Text, nullable=False),
     Column("networks", Text, nullable=False, server_default="[]"),
+    Column("mailboxes", Text, nullable=False, server_default="[]"),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
     Index("ix_keys_account_id", "account_id"),
@@ -112,7 +117,7 @@ keys = Table(
 )
 """``secret`` is an argon2id hash (kind ``password``), the SHA-256 of a token in hex (kind ``token``), or a password
 encrypted under the key of the configuration (kind ``digest``). ``networks`` (JSON) are those it may come from; an empty
-list allows all."""
+list allows all. ``mailboxes`` (JSON) are the patterns it may send mail as; an empty list allows all of the account."""
 
 messages = Table(
     "messages",
@@ -129,6 +134,8 @@ messages = Table(
     Column("reference", Text),
     Column("proof", Text, nullable=False),
     Column("callback_url", Text),
+    Column("flash", Boolean, nullable=False, server_default=false()),
+    Column("envelope", Text),
     Column("draft", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -141,7 +148,7 @@ messages = Table(
 )
 """Ids of one account's messages are committed in their order: a program reads on from the last. ``draft`` (JSON)
 holds the rest of a submission while it is open; its recipients are held then. ``callback_url`` is called with the
-reports on it, in place of the account's."""
+reports on it, in place of the account's. ``envelope`` (JSON) holds what a mail's envelope says of receipts."""
 
 recipients = Table(
     "recipients",

@@ -81,8 +81,8 @@ def test_a_mailbox_is_known_by_its_normal_form(acme: Desk) -> None:
     assert allowed == {"account": "acme", "pattern": "bob@xn--bcher-kva.example", "new": True}
     assert acme.call("mailbox", "allow", "acme", "bob@bücher.example", "--json").json["new"] is False
     assert acme.call("mailbox", "list", "acme", "--json").json == [
-        {"account": "acme", "pattern": "ann@example.com"},
-        {"account": "acme", "pattern": "bob@xn--bcher-kva.example"},
+        {"account": "acme", "pattern": "ann@example.com", "settings": {}},
+        {"account": "acme", "pattern": "bob@xn--bcher-kva.example", "settings": {}},
     ]
 
 
@@ -117,7 +117,7 @@ def test_a_token_is_shown_once_and_kept_as_its_hash(acme: Desk) -> None:
     """The token has 256 bits; the store has only its SHA-256, in hex."""
     made = acme.call("key", "create", "acme", "--user", "till", "--json").json
     token = made.pop("token")
-    assert made == {"account": "acme", "user": "till", "kind": "token", "networks": []}
+    assert made == {"account": "acme", "user": "till", "kind": "token", "networks": [], "mailboxes": []}
     assert len(token) == 43
     with acme.store() as store, store.read() as connection:
         kept = connection.execute(select(keys)).one()
@@ -343,3 +343,51 @@ def test_a_bug_tells_nothing_but_that_there_is_one(acme: Desk, monkeypatch: pyte
     assert told == "internal error; run the command again with --traceback to see where"
     assert "RuntimeError: s3cret" in acme.call("account", "list", "--traceback").err
     assert "--traceback" not in acme.call("account", "list", "--help").out
+
+
+def test_a_mailbox_has_settings(acme: Desk) -> None:
+    """They are set where it is allowed or later, one by one, and taken back; those of the account stand behind them."""
+    allowed = acme.call(
+        "mailbox", "allow", "acme", "nagios@example.com", "--proof", "login", "--proof", "dkim", "--set", "cut=none"
+    )
+    assert allowed.code == 0
+    assert acme.call("account", "set", "acme", "mail.length=word", "mail.cut=quotes").code == 0
+    told = acme.call("mailbox", "show", "acme", "NAGIOS@example.com", "--json").json
+    assert told["own"] == {"proof": "dkim,login", "cut": "none"}
+    assert (told["settings"]["cut"], told["settings"]["length"], told["settings"]["links"]) == ("none", "word", "false")
+    changed = acme.call("mailbox", "set", "acme", "nagios@example.com", "cut=", "links=yes", "--json").json
+    assert changed["own"] == {"proof": "dkim,login", "links": "true"}
+    assert changed["settings"]["cut"] == "quotes"
+    shown = acme.call("account", "show", "acme", "--json").json["settings"]
+    assert shown["mail.length"] == "word"
+    assert acme.call("account", "set", "acme", "mail.length=").code == 0
+    assert acme.call("mailbox", "show", "acme", "nagios@example.com", "--json").json["settings"]["length"] == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (("mailbox", "set", "acme", "nobody@example.com", "cut=none"), "not among the account's mailboxes"),
+        (("mailbox", "set", "acme", "ann@example.com", "cut"), "write KEY=VALUE"),
+        (("mailbox", "set", "acme", "ann@example.com", "cute=none"), "no setting is named cute"),
+        (("mailbox", "set", "acme", "ann@example.com", "cute="), "no setting is named cute"),
+        (("mailbox", "allow", "acme", "ann@example.com", "--proof", "vouch"), "none, or some of"),
+        (("mailbox", "show", "acme", "nobody@example.com"), "not among the account's mailboxes"),
+        (("account", "set", "acme", "mail.length=short"), "one of refuse, ellipsis, word"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(acme: Desk, command: tuple[str, ...], reason: str) -> None:
+    """The error says what is allowed, and nothing is changed."""
+    acme.call("mailbox", "allow", "acme", "ann@example.com")
+    refused = acme.call(*command)
+    assert refused.code in {1, 2}
+    assert reason in " ".join(refused.err.split())
+    assert acme.call("mailbox", "show", "acme", "ann@example.com", "--json").json["own"] == {}
+
+
+def test_a_key_may_send_as_some_mailboxes_only(acme: Desk) -> None:
+    """The patterns are kept in normal form and listed."""
+    made = acme.call("key", "create", "acme", "--user", "m1", "--mailbox", "Ann@Example.com", "--json").json
+    assert made["mailboxes"] == ["ann@example.com"]
+    listed = acme.call("key", "list", "acme", "--json").json
+    assert [(key["user"], key["mailboxes"]) for key in listed] == [("m1", ["ann@example.com"])]

@@ -71,7 +71,7 @@ def test_a_draft_is_shown(acme: Desk) -> None:
         "sender": "ACME",
         "priority": "high",
         "text": "{{name}}: {{hour}}",
-        "options": {"send_at": "+60", "lifetime": 7200.0, "template": True, "max_parts": None},
+        "options": {"send_at": "+60", "lifetime": 7200.0, "template": True, "max_parts": None, "flash": False},
         "recipients": [{"number": B, "fields": {"name": "Noa", "email": "", "hour": "10:30"}}],
     }
     told = {tuple(line.split(maxsplit=1)) for line in acme.call("draft", "show", draft).out.splitlines()}
