@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accept, backlog, carriers, commit, drain, rules, soap
+from bench import accept, backlog, carriers, commit, drain, proofs, rules, soap
 
 SUITES = {
     "accept": accept.run,
@@ -17,6 +17,7 @@ SUITES = {
     "backlog": backlog.run,
     "drain": drain.run,
     "carriers": carriers.run,
+    "proofs": proofs.run,
     "soap": soap.run,
 }
 

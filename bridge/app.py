@@ -22,11 +22,13 @@ from bridge.clock import Clock, system_clock
 from bridge.doors import Health
 from bridge.model.errors import BridgeError, InternalError
 from bridge.pipeline.commit import Writer
+from bridge.pipeline.digests import Digests
 from bridge.pipeline.dispatch import Dispatcher, Pace
 from bridge.pipeline.inbound import Words
 from bridge.pipeline.intake import Intake
 from bridge.pipeline.notify import Notifier, Tempo
 from bridge.pipeline.polls import Patience, Polls
+from bridge.pipeline.recall import Recalls
 from bridge.pipeline.reports import News
 from bridge.pipeline.retry import Backoff
 from bridge.pipeline.snapshot import Snapshot
@@ -68,11 +70,14 @@ class App:
         self.store = Store(settings.database.get_secret_value())
         self._writer = Writer(self.store)
         rules = settings.rules()
+        snapshot = Snapshot(self.store)
+        digests = Digests(store=self.store, writer=self._writer, snapshot=snapshot, rules=rules, metrics=self.metrics)
         self.intake = Intake(
             writer=self._writer,
-            snapshot=Snapshot(self.store),
+            snapshot=snapshot,
             rules=rules,
             metrics=self.metrics,
+            digests=digests,
             clock=clock,
         )
         self.logins = Logins(
@@ -82,15 +87,16 @@ class App:
             clock=clock,
             throttle=Throttle(settings.login.patience),
         )
+        self.carriers: Mapping[str, Carrier] = registry.build(
+            settings.carriers, public_url=settings.public_url, clock=clock
+        )
         self.desk = Desk(
             store=self.store,
             writer=self._writer,
             intake=self.intake,
             region=settings.default_region,
             allowed=settings.callbacks.allow_networks,
-        )
-        self.carriers: Mapping[str, Carrier] = registry.build(
-            settings.carriers, public_url=settings.public_url, clock=clock
+            recalls=Recalls(store=self.store, writer=self._writer, carriers=self.carriers),
         )
         asked = {
             name: (carrier, Patience(age=table.ask_for, undelivered=table.ask_ends == "undelivered"))
@@ -125,6 +131,7 @@ class App:
             ),
             rates={name: table.rate for name, table in settings.carriers.items() if table.rate is not None},
             asked=asked,
+            digests=digests,
             clock=clock,
         )
         self._notifier = Notifier(
@@ -203,6 +210,7 @@ class App:
         for name, door in self.doors.items():
             if door.addresses:
                 line[name] = door.addresses[0] if name == "http" else list(door.addresses)
+            line |= {service: list(addresses) for service, addresses in getattr(door, "more", {}).items()}
         return line
 
     def alive(self) -> Health:

@@ -473,4 +473,6 @@ def _anchor(settings: BaseSettings, folder: Path) -> BaseSettings:
     if separator and scheme == "sqlite" and file and file != ":memory:":
         update["database"] = SecretStr(f"{scheme}:///{folder / file}")
     update["carriers"] = {name: carrier.anchored(folder) for name, carrier in settings.carriers.items()}
+    tables = {name: settings.door(name) for name in doors.kinds()}
+    update |= {name: table.anchored(folder) for name, table in tables.items() if hasattr(table, "anchored")}
     return settings.model_copy(update=update)

@@ -77,7 +77,11 @@ class Services(Protocol):
 
 
 class Door(Protocol):
-    """One front end, while it runs."""
+    """One front end, while it runs.
+
+    One that listens for more than one service has ``more: Mapping[str, Sequence[str]]`` besides: by their names in the
+    ready line, where it listens for the others.
+    """
 
     addresses: Sequence[str]
     """Where it listens, once open: ``host:port``, or a URL. Empty for a door that only adds routes."""
@@ -100,7 +104,12 @@ class Door(Protocol):
 
 
 class DoorKind(Protocol):
-    """What an entry point names: the door's settings, and how to make it from them."""
+    """What an entry point names: the door's settings, and how to make it from them.
+
+    What a kind may have besides: in its settings ``anchored(folder)``, which returns them with relative paths counted
+    from there, and ``listeners``, the addresses by setting where they are in more than ``listen``; and
+    ``looks(settings)``, which gives what ``check`` looks at, each part with what says how it is, or raises.
+    """
 
     settings: type[BaseModel]
 

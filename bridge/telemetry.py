@@ -123,6 +123,18 @@ class Metrics:
             ["door"],
             registry=self.registry,
         )
+        self.collapsed = Counter(
+            "smsbridge_collapsed",
+            "Texts taken and not sent, for one alike went out.",
+            ["door"],
+            registry=self.registry,
+        )
+        self.digests = Counter(
+            "smsbridge_digests",
+            "Digests of alike texts, by what became of them.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.refused = Counter(
             "smsbridge_refused",
             "Recipients or submissions refused.",

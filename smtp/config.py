@@ -45,6 +45,11 @@ class TlsSettings(Section):
     certificate: Path | None = Field(default=None, description="PEM file: the certificate, then those above it")
     key: Path | None = Field(default=None, description="PEM file of its private key, without a passphrase")
 
+    def anchored(self, folder: Path) -> Self:
+        """Return the settings with relative paths counted from ``folder``."""
+        files = {"certificate": self.certificate, "key": self.key}
+        return self.model_copy(update={name: folder / file for name, file in files.items() if file is not None})
+
     @model_validator(mode="after")
     def _both(self) -> Self:
         if (self.certificate is None) != (self.key is None):
@@ -139,6 +144,20 @@ class SmtpSettings(Section):
     charset: str | None = Field(
         default=None, description="charset of text that names none, where no account says; default is a guess"
     )
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the settings with relative paths counted from ``folder``."""
+        return self.model_copy(update={"tls": self.tls.anchored(folder)})
+
+    @property
+    def listeners(self) -> dict[str, tuple[str, ...]]:
+        """The addresses to listen on, by the setting that has them."""
+        return {
+            "listen": self.listen,
+            "submission": self.submission,
+            "submissions": self.submissions,
+            "lmtp": self.lmtp,
+        }
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -11,6 +11,11 @@ class Data:
 
     The limit is one of octets without the final dot and those that transparency added (RFC 1870, 5). Of a mail
     that is past it nothing is held, but the piece that is looked at for the end.
+
+    The end is CRLF, dot, CRLF and nothing else. A bare LF is refused: whoever sent the mail may have taken it for no
+    end of a line, and let pass what others read as the end of the mail. A bare CR is content and stays as it is, so a
+    signature still fits. A server that passes mail on has to do more about it, for the next one may take it for the end
+    of a line; nothing is passed on from here, and to us it ends neither a line nor a mail.
     """
 
     def __init__(self, limit: int) -> None:

@@ -27,6 +27,8 @@ _PARAMETER: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _FIRST_BOUNDARY: Final = re.compile(rb"(?m)^--([^\s][^\r\n]{0,199}+)\r?\n(?i:content-)")
+_PREAMBLE: Final = re.compile(rb"(?i)\s*+(?:This is a[^\n]{0,60}\b(?:multi-?part|mime)\b[^\n]*+\s*+)?+")
+_LONGEST_PREAMBLE: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,10 @@ class Media:
     flowed: bool = False
     delsp: bool = False
     named: bool = False
+    name: str = ""
+    """The name of the file it would be, as it stands in the header."""
+    report: str = ""
+    """What kind of report it is, in lower case (RFC 6522)."""
 
 
 PLAIN: Final = Media(type="text/plain")
@@ -114,6 +120,11 @@ class Entity:
             return True
         return not root and (media.named or b"filename" in disposition)
 
+    def file_name(self, media: Media) -> str:
+        """Return the name of the file it would be, as it stands in the header; empty when it has none."""
+        value = self.value(b"\ncontent-disposition").decode("latin-1")
+        return (_parameters(value.partition(";")[2]).get("filename") if ";" in value else None) or media.name
+
 
 def _media(value: bytes) -> Media:
     """Read a Content-Type (RFC 2045, 5.1; RFC 2231). One without a slash is text (RFC 2045, 5.2)."""
@@ -128,6 +139,8 @@ def _media(value: bytes) -> Media:
         flowed=parameters.get("format", "").strip().lower() == "flowed",
         delsp=parameters.get("delsp", "").strip().lower() == "yes",
         named=any(name in parameters for name in ("name", "filename")),
+        name=parameters.get("name") or parameters.get("filename") or "",
+        report=parameters.get("report-type", "").strip().lower(),
     )
 
 
@@ -172,6 +185,16 @@ def parts(body: bytes, boundary: bytes) -> Iterator[bytes]:
     first = _FIRST_BOUNDARY.search(body)
     if first:
         yield from _between(body, b"--" + first[1].rstrip())
+
+
+def is_headless(body: bytes) -> bool:
+    """Tell whether this is the body of a multipart whose header is lost: parts, and nothing said before them."""
+    if not body.lstrip(b"\r\n").startswith(b"--") and b"\n--" not in body:
+        return False
+    first = _FIRST_BOUNDARY.search(body)
+    return first is not None and (
+        first.start() < _LONGEST_PREAMBLE and _PREAMBLE.fullmatch(body, 0, first.start()) is not None
+    )
 
 
 def _between(body: bytes, mark: bytes) -> Iterator[bytes]:

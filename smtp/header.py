@@ -47,13 +47,17 @@ class Header:
         return decode_words(self.first(name))
 
 
+EMPTY: Final = Header(())
+"""A header without fields."""
+
+
 def decode_words(value: bytes) -> str:
     """Return a value with its encoded words read (RFC 2047), on one line.
 
     Bytes beyond ASCII are read as text without a charset is. Words of a character set by set that were cut within a
     character are joined first: programs do that, though they must not.
     """
-    line = charsets.decode(value, None).replace("\r", "").replace("\n", "")
+    line = charsets.decode(value, None, quick=True).replace("\r", "").replace("\n", "")
     if "=?" in line:
         line = _joined(_BETWEEN.sub(r"\1\2", line))
     return " ".join(line.split())
@@ -68,14 +72,14 @@ def _joined(line: str) -> str:
         data = _word(match[2].lower(), match[3])
         if match.start() > at or match[1].lower() != charset:
             if pending:
-                pieces.append(charsets.decode(b"".join(pending), charset))
+                pieces.append(charsets.decode(b"".join(pending), charset, quick=True))
                 pending = []
             pieces.append(line[at : match.start()])
             charset = match[1].lower().partition("*")[0]
         pending.append(data)
         at = match.end()
     if pending:
-        pieces.append(charsets.decode(b"".join(pending), charset))
+        pieces.append(charsets.decode(b"".join(pending), charset, quick=True))
     pieces.append(line[at:])
     return "".join(pieces)
 

@@ -1,29 +1,29 @@
 """HTML to the text a person would read out.
 
-A page is read in two steps. The first goes over the source once: it leaves out what is not shown (comments, styles,
-the hidden line that mailboxes show beside the subject) and every tag and attribute that makes no line. A table
-becomes lines: mails use tables for layout, and columns side by side are unreadable on a telephone. The second step,
-inscriptis, lays the rest out.
-
-What no person wrote (very deep, or thousands of tags) is put together without layout instead: the parser behind
-inscriptis drops what lies too deep and takes seconds for one tag with many attributes, and the event loop waits.
+The source is read once, from tag to tag, with no tree and no recursion: so nothing is too deep, and a page takes time
+by its size alone. What is not shown is left out (styles, comments, the hidden line that mailboxes show beside the
+subject); a row of a table is a line, since columns side by side are unreadable on a telephone; a quoted mail has "> "
+before its lines, as in plain text, so that it can be told from what is new.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    from inscriptis.model.config import ParserConfig
+from smtp import styles
+from smtp.sheet import Break, Sheet, tidy
 
-LONGEST: Final = 512 * 1024
-"""Characters that are looked at; the text that ten messages hold ends long before."""
+LONGEST: Final = 1_048_576
+"""Characters that are looked at, where nothing else is said."""
 
-_MOST_TAGS: Final = 2000
-_DEEPEST: Final = 40
+_MOST_TAGS: Final = 250_000
+_MOST_SCOPES: Final = 32
+_LONGEST_LINK: Final = 2000
+_LONGEST_EMOJI: Final = 12
 
 # A tag always ends: at its ">", else before the next "<", else with the page. So the source is read once, whatever
 # it holds. A quote counts only behind "=".
@@ -38,27 +38,21 @@ _UNSEEN: Final = {
 """Elements whose content is not a mail's text: it is left out unread, up to the end tag found by this pattern."""
 
 _VOID: Final = frozenset({"br", "hr", "img", "input", "meta", "link", "col", "area", "base", "wbr"})
-# Not font-size:0 and mso-hide: common layouts set the one around everything, the other hides from Outlook alone.
-_HIDDEN_STYLE: Final = re.compile(
-    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden|max-height\s*:\s*0(?:px|pt|em)?\s*(?:[;!]|$))"
-)
 _ATTRIBUTE: Final = re.compile(r"""([^\s=/"']++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"']*+))?+""")
 
-_CELLS: Final = frozenset({"td", "th"})
-_PARAGRAPHS: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"})
-_DIVISIONS: Final = frozenset(
-    {"div", "dl", "address", "article", "aside", "footer", "header", "main", "nav", "section"}
-    | {"figure", "figcaption", "center", "form", "fieldset", "caption", "table"}
+_DIVISIONS: Final = (
+    *("div", "dl", "dt", "dd", "address", "article", "aside", "footer", "header", "main", "nav", "section"),
+    *("figure", "figcaption", "center", "form", "fieldset", "body"),
 )
-# Their end tags are often left out, so they are divisions of nothing between two lines.
-_BREAKS: Final = dict.fromkeys(("tr", "hr", "dt", "dd"), "<div></div>")
-_LAYOUT: Final = {name: name for name in (*_PARAGRAPHS, "ul", "ol", "li", "br")} | dict.fromkeys(_DIVISIONS, "div")
-_ENDS_ITSELF: Final = frozenset({"p", "li", "br"})
+_PARAGRAPHS: Final = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote")
+_BLOCKS: Final = dict.fromkeys(_DIVISIONS, Break.LINE) | dict.fromkeys(_PARAGRAPHS, Break.PARAGRAPH)
+_ROWS: Final = frozenset({"tr", "table", "hr", "caption", "tbody", "thead", "tfoot"})
+_CELLS: Final = frozenset({"td", "th"})
+_LISTS: Final = frozenset({"ul", "ol"})
 
+_QUOTE: Final = re.compile(r"(?:^|[\s_-])(?:quote|cite)(?:$|[\s_-])")
 _CONTROLS: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_SPACES: Final = re.compile(r"[ \t\r\f\v\xa0]+")
-_WHITE: Final = re.compile(r"[ \t\r\n\f\v\xa0]+")
-_BLANK_LINES: Final = re.compile(r"\n{3,}")
+_SCHEME: Final = re.compile(r"\s*(?:(https?|ftp|mailto|tel):)?(?://)?(.*)", re.IGNORECASE | re.DOTALL)
 _CHARSET: Final = re.compile(rb"""(?i)<meta[^<>]{1,200}?charset\s*=\s*["']?\s*([a-z0-9._:-]{2,40})""")
 
 
@@ -68,48 +62,84 @@ def declared_charset(page: bytes) -> str | None:
     return found[1].decode("ascii") if found else None
 
 
-def to_text(page: str) -> str:
+def to_text(page: str, *, links: bool = False, longest: int = LONGEST) -> str:
     """Return the text of ``page``: lines end in a line feed, at most one blank line in a row, none around.
 
-    Links are their text alone, pictures nothing; a space stands between the cells of a row. Raises nothing and
-    takes well under a second, whatever the page; what is beyond :data:`LONGEST` characters is left out.
+    Pictures are nothing, but for emoji; a space stands between the cells of a row. ``links`` writes the target of a
+    link behind its text, where it says more. A page without a single tag keeps its lines. Raises nothing and takes
+    well under a second, whatever the page; what is beyond ``longest`` characters is left out.
     """
-    outline = _Outline(_CONTROLS.sub(" ", page[:LONGEST]))
-    text = None
-    if outline.tags <= _MOST_TAGS and outline.deepest <= _DEEPEST:
-        text = _laid_out("".join(outline.pieces))
-    return _tidy(_strung(outline.pieces) if text is None else text)
+    page = _CONTROLS.sub(" ", page[:longest])
+    if not _TAG.search(page):
+        return tidy(html.unescape(page))
+    reader = _Reader(links=links)
+    text = reader.read(page)
+    if not text and reader.dropped:
+        # Letters of no size all over: a layout that says elsewhere how large they are.
+        text = _Reader(links=links, zero=False).read(page)
+    return text
 
 
-class _Outline:
-    """What of a page is shown: in ``pieces`` its text (even places) and bare tags (odd places)."""
+@dataclass(slots=True)
+class _Scope:
+    """An element that changes how what is in it reads; ``open`` counts those of its name within."""
 
-    def __init__(self, page: str) -> None:
-        self.pieces: list[str] = []
-        self.tags = 0
-        self.deepest = 0
-        self._depth = 0
-        self._text: list[str] = []
+    name: str
+    pre: bool
+    sized: bool | None
+    open: int = 1
+
+
+class _Reader:
+    """One look through a page."""
+
+    def __init__(self, *, links: bool, zero: bool = True) -> None:
+        self._sheet = Sheet()
+        self._links = links
+        self._zero = zero
+        self.dropped = False
+        """Whether text was left out because its letters have no size."""
+        self._sizeless = False
+        self._scopes: list[_Scope] = []
+        self._paragraph = Break.PARAGRAPH
+        """What the paragraph that is open ends with."""
+        self._quotes: list[bool] = []
+        self._lists: list[int] = []
+        """For each open list the number of its last item; -1 for one without numbers."""
+        self._link: tuple[str, list[str]] | None = None
         self._hidden = ""
         """The name of the element that is hidden, while in one; how often it is open within itself stands beside."""
         self._inside = 0
+        self._hidden_classes: set[str] = set()
         self._endless: set[str] = set()
+
+    def read(self, page: str) -> str:
+        """Return the text of a page."""
         at = 0
-        while at < len(page):
+        for _ in range(_MOST_TAGS):
             found = _TAG.search(page, at)
             if not self._hidden:
-                self._text.append(page[at : found.start() if found else len(page)].replace("<", "&lt;"))
+                self._put(page[at : found.start() if found else len(page)])
             if not found:
                 break
             at = self._declaration(page, found) if found["other"] else self._tag(page, found)
-        self._put()
+            if at >= len(page):
+                break
+        return self._sheet.text()
 
-    def _put(self, tag: str = "") -> None:
-        self.pieces.append("".join(self._text))
-        self._text.clear()
-        if tag:
-            self.pieces.append(tag)
-            self.tags += 1
+    def _put(self, text: str) -> None:
+        if not text:
+            return
+        if "&" in text:
+            text = html.unescape(text)
+            if "\r" in text or "\0" in text:
+                text = text.replace("\r", " ").replace("\0", "")
+        if self._sizeless and not text.isspace():
+            self.dropped = True
+            return
+        self._sheet.put(text)
+        if self._link is not None:
+            self._link[1].append(text)
 
     @staticmethod
     def _declaration(page: str, found: re.Match[str]) -> int:
@@ -126,19 +156,22 @@ class _Outline:
                 self._inside += -1 if ends else 1
                 if not self._inside:
                     self._hidden = ""
-        elif name in _UNSEEN and not ends:
+        elif ends:
+            if self._scopes:
+                self._leave(name)
+            self._close(name)
+        elif name in _UNSEEN:
             return self._unseen(page, found.end(), name)
-        elif found["attributes"] and not ends and name not in _VOID and _is_hidden(found["attributes"].lower()):
-            self._hidden, self._inside = name, 1
-        elif name in _CELLS:
-            self._text.append(" ")
-        elif name in _BREAKS:
-            self._put(_BREAKS[name])
-        elif kept := _LAYOUT.get(name):
-            self._put(f"</{kept}>" if ends else f"<{kept}>")
-            if name not in _ENDS_ITSELF:
-                self._depth += -1 if ends else 1
-                self.deepest = max(self.deepest, self._depth)
+        else:
+            attributes = _attributes(found["attributes"]) if "=" in found["attributes"] else {}
+            style = styles.of(attributes["style"]) if "style" in attributes else ""
+            if name not in _VOID:
+                if "hidden" in found["attributes"].lower().split() or self._is_hidden(attributes, style):
+                    self._hidden, self._inside = name, 1
+                    return found.end()
+                if self._scopes or style:
+                    self._enter(name, attributes, style)
+            self._open(name, attributes, style)
         return found.end()
 
     def _unseen(self, page: str, start: int, name: str) -> int:
@@ -147,55 +180,161 @@ class _Outline:
         if end is None:
             self._endless.add(name)
             return start
+        if name == "style":
+            self._hidden_classes |= styles.hidden_classes(page[start : end.start()])
         return end.start()
 
-
-def _is_hidden(attributes: str) -> bool:
-    if "style" not in attributes and "hidden" not in attributes:
-        return False
-    for name, value in _ATTRIBUTE.findall(attributes):
-        if name == "hidden" or (name == "style" and _HIDDEN_STYLE.search(html.unescape(value.strip("\"'")))):
+    def _is_hidden(self, attributes: dict[str, str], style: str) -> bool:
+        if "hidden" in attributes or (style and styles.hides(style)):
             return True
-    return False
+        if not self._hidden_classes or "class" not in attributes:
+            return False
+        classes = attributes["class"].lower().split()
+        return not self._hidden_classes.isdisjoint(classes) and not styles.shows(style)
+
+    def _enter(self, name: str, attributes: dict[str, str], style: str) -> None:
+        for scope in self._scopes:
+            if scope.name == name:
+                scope.open += 1
+        pre = bool(style) and styles.keeps_lines(style)
+        sized = styles.font_size(style) if style and self._zero else None
+        if sized is None and self._sizeless and (name == "table" or "class" in attributes):
+            # Tables do not inherit the size in the old rules that mails live by; of a class it is not known.
+            sized = True
+        if (pre or sized is False or (sized and self._sizeless)) and len(self._scopes) < _MOST_SCOPES:
+            self._scopes.append(_Scope(name, pre, sized))
+            self._sheet.pre += pre
+            self._measure()
+
+    def _leave(self, name: str) -> None:
+        for place in range(len(self._scopes) - 1, -1, -1):
+            scope = self._scopes[place]
+            if scope.name != name:
+                continue
+            scope.open -= 1
+            if not scope.open:
+                self._sheet.pre -= sum(each.pre for each in self._scopes[place:])
+                del self._scopes[place:]
+                self._measure()
+
+    def _measure(self) -> None:
+        self._sizeless = next((not each.sized for each in reversed(self._scopes) if each.sized is not None), False)
+
+    def _open(self, name: str, attributes: dict[str, str], style: str) -> None:
+        sheet = self._sheet
+        if name in _CELLS:
+            sheet.cell()
+        elif name == "br":
+            sheet.line()
+            if self._link is not None:
+                self._link[1].append(" ")
+        elif name in _BLOCKS:
+            self._open_block(name, attributes, style)
+        elif name in _ROWS:
+            sheet.block(Break.LINE)
+        elif name == "li":
+            self._item()
+        elif name in _LISTS:
+            sheet.block(Break.LINE)
+            self._lists.append(0 if name == "ol" else -1)
+        else:
+            self._open_inline(name, attributes)
+
+    def _open_block(self, name: str, attributes: dict[str, str], style: str) -> None:
+        sheet, kind = self._sheet, _BLOCKS[name]
+        if name == "p":
+            if _is_word(attributes) or (style and styles.is_line(style)):
+                kind = Break.LINE
+            self._paragraph = kind
+        sheet.block(kind, soft=kind is Break.LINE or name == "p")
+        if name == "pre":
+            sheet.pre += 1
+        elif name == "blockquote":
+            self._quotes.append(_is_quote(attributes))
+            sheet.quotes += self._quotes[-1]
+
+    def _open_inline(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "a":
+            self._end_link()
+            self._begin_link(attributes.get("href", ""))
+        elif name == "img" and (picture := _emoji(attributes.get("alt", ""))):
+            self._put(picture)
+
+    def _close(self, name: str) -> None:
+        sheet = self._sheet
+        if kind := self._paragraph if name == "p" else _BLOCKS.get(name):
+            sheet.block(kind, soft=kind is Break.LINE or name == "p")
+            if name == "pre" and sheet.pre:
+                sheet.pre -= 1
+            elif name == "blockquote" and self._quotes:
+                sheet.quotes -= self._quotes.pop()
+        elif name in _ROWS or name == "li":
+            sheet.block(Break.LINE)
+        elif name in _LISTS:
+            sheet.block(Break.LINE)
+            if self._lists:
+                self._lists.pop()
+        elif name == "a":
+            self._end_link()
+
+    def _item(self) -> None:
+        if not self._lists or self._lists[-1] < 0:
+            self._sheet.item("* ")
+        else:
+            self._lists[-1] += 1
+            self._sheet.item(f"{self._lists[-1]}. ")
+
+    def _begin_link(self, target: str) -> None:
+        if self._links and target and len(target) <= _LONGEST_LINK:
+            self._link = (html.unescape(target), [])
+
+    def _end_link(self) -> None:
+        """Write a link's target behind its text."""
+        if self._link is None:
+            return
+        (target, pieces), self._link = self._link, None
+        text = " ".join("".join(pieces).split())
+        scheme, rest = _SCHEME.match(target).groups()  # type: ignore[union-attr]  # it matches everything
+        rest = rest.strip()
+        if not text or scheme is None or not rest or _plain(text) == _plain(rest):
+            return
+        shown = (
+            f"{scheme.lower()}://{rest}"
+            if scheme.lower() in {"http", "https", "ftp"}
+            else unquote(rest.partition("?")[0])
+        )
+        if _plain(shown) != _plain(text):
+            self._sheet.put(f" ({_CONTROLS.sub('', ''.join(shown.split()))})")
 
 
-@cache
-def _profile() -> ParserConfig:
-    # Many mails have no HTML that is needed, and the parser is slow to import.
-    from inscriptis.css_profiles import CSS_PROFILES  # noqa: PLC0415 - see above
-    from inscriptis.model.config import ParserConfig  # noqa: PLC0415 - see above
-
-    return ParserConfig(css=CSS_PROFILES["strict"].copy(), table_cell_separator=" ")
-
-
-def _laid_out(page: str) -> str | None:
-    from inscriptis import get_text  # noqa: PLC0415 - see _profile
-
-    try:
-        return get_text(page, _profile())
-    except Exception:  # noqa: BLE001 - it raises AssertionError, ValueError and more on some pages; there is another way
-        return None
+def _attributes(source: str) -> dict[str, str]:
+    """Return the attributes of a tag by lower-case name, the first of each, as they stand in the source."""
+    found: dict[str, str] = {}
+    for name, value in _ATTRIBUTE.findall(source):
+        found.setdefault(name.lower(), value.strip("\"'"))
+    return found
 
 
-def _strung(pieces: list[str]) -> str:
-    """Put text together with no layout but lines and paragraphs."""
-    out = ["\n\n"]
-    breaks = 2
-    for place, piece in enumerate(pieces):
-        if place % 2 == 0:
-            text = _WHITE.sub(" ", html.unescape(piece))
-            if text and not (text == " " and breaks):
-                out.append(text)
-                breaks = 0
-            continue
-        name = piece.strip("</").partition(">")[0]
-        wanted = breaks + 1 if name == "br" else 2 if name in _PARAGRAPHS else 1
-        if wanted > breaks:
-            out.append("\n" * (wanted - breaks))
-            breaks = wanted
-    return "".join(out)
+def _is_quote(attributes: dict[str, str]) -> bool:
+    """Tell whether a quote is a mail that is answered, not a paragraph that stands back."""
+    if attributes.get("type", "").lower() == "cite" or attributes.get("cite", "").lower().startswith("mid:"):
+        return True
+    return _QUOTE.search(f"{attributes.get('class', '')} {attributes.get('id', '')}".lower()) is not None
 
 
-def _tidy(text: str) -> str:
-    lines = "\n".join([line.strip() for line in _SPACES.sub(" ", text).split("\n")])
-    return _BLANK_LINES.sub("\n\n", lines).strip("\n")
+def _is_word(attributes: dict[str, str]) -> bool:
+    """Tell whether a paragraph is one of Word's, which stand without space between them."""
+    return attributes.get("class", "").lower().removeprefix("x_").startswith("mso")
+
+
+def _emoji(alternative: str) -> str:
+    """Return what stands for a picture, if that is an emoji."""
+    text = html.unescape(alternative)
+    if not text or len(text) > _LONGEST_EMOJI or any(char < "\u2000" or char.isalnum() for char in text):
+        return ""
+    return text
+
+
+def _plain(link: str) -> str:
+    """Return an address without what people leave out."""
+    return _SCHEME.match(link)[2].strip().lower().removeprefix("www.").rstrip("/")  # type: ignore[index]  # see above

@@ -26,13 +26,14 @@ _SYNTAX: Final = {
     "TO:": "501 5.5.4 Syntax: RCPT TO:<address>",
 }
 MALFORMED: Final = "553 5.1.3 Malformed address"
+TWICE: Final = "501 5.5.4 A parameter stands there twice"
 
 
 def parse_path(argument: str | None, keyword: str) -> tuple[str, dict[str, str]] | str:
     """Return address and parameters of a command, or the reply that refuses it.
 
     ``keyword`` is ``FROM:`` or ``TO:``. The address is empty for the null sender; there is no null recipient.
-    Parameters are by name, in capitals; the value is empty where there is none.
+    Parameters are by name, in capitals, none twice; the value is empty where there is none.
     """
     if argument is None or argument[: len(keyword)].upper() != keyword:
         return _SYNTAX[keyword]
@@ -50,5 +51,8 @@ def parse_path(argument: str | None, keyword: str) -> tuple[str, dict[str, str]]
     if rest:
         for word in rest.split():
             name, _, value = word.partition("=")
-            parameters[name.upper()] = value
+            name = name.upper()
+            if name in parameters:
+                return TWICE
+            parameters[name] = value
     return address, parameters

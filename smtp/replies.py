@@ -16,6 +16,10 @@ TABLE: dict[type[BridgeError], str] = {
     errors.BridgeError: "451 4.3.0",
     errors.InvalidNumber: "550 5.1.1",
     errors.UnknownDomain: "550 5.1.2",
+    errors.UnknownRecipient: "550 5.1.1",
+    # Of a mail: what it asks for behind the number, or in its subject.
+    errors.InvalidRequest: "550 5.1.3",
+    errors.InvalidTime: "550 5.1.3",
     errors.SenderRefused: "550 5.7.1",
     errors.AutomaticMail: "550 5.7.1",
     errors.LoginFailed: "550 5.7.1",
@@ -43,8 +47,17 @@ TABLE: dict[type[BridgeError], str] = {
 ACCEPTED = "250 2.0.0 Accepted"
 SENDER_OK = "250 2.1.0 OK"
 RECIPIENT_OK = "250 2.1.5 OK"
+LOGGED_IN = "235 2.7.0 Authentication succeeded"
+LOGIN_FAILED = "535 5.7.8 Authentication credentials invalid"
+LOGIN_LATER = "454 4.7.0 Authentication is not possible now; come again later"
 CLOSING = "421 4.3.2 Closing; come again later"
 TIMEOUT = "421 4.4.2 Timeout; closing"
+TOO_LONG = "421 4.4.2 This takes too long; closing"
+TOO_MANY = "421 4.3.2 Too many connections; come again later"
+TOO_MANY_COMMANDS = "421 4.7.0 Too many commands; closing"
+TOO_MANY_ERRORS = "421 4.7.0 Too many errors; closing"
+BEHIND_STARTTLS = "554 5.5.1 Nothing may follow STARTTLS before its reply; closing"
+NO_DNS = "451 4.4.3 DNS gave no answer about the sender; come again later"
 TROUBLE = "451 4.3.0 Trouble on our side; come again later"
 
 
@@ -55,6 +68,8 @@ def reply(error: BridgeError) -> str:
         return f"{code} {_line(error.reason)}"
     if isinstance(error, errors.Stopping):
         return CLOSING
+    if isinstance(error, errors.DnsUnavailable):
+        return NO_DNS
     return TROUBLE
 
 

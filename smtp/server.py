@@ -3,54 +3,86 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bridge.doors import listen
 from bridge.fields import join_address
 from bridge.model.errors import ConfigError
+from smtp.client import Service
 from smtp.config import SmtpSettings
+from smtp.contacts import resolve
+from smtp.frame import Bounds, Frame
+from smtp.gate import Gate
+from smtp.places import Places
 from smtp.preview import preview
-from smtp.protocol import Frame, MailProtocol
-from smtp.session import Conversation
+from smtp.proof.dns import Resolver
+from smtp.proof.prove import Prover
+from smtp.protocol import MailProtocol
+from smtp.session import Conversation, House
+from smtp.standing import Senders
+from smtp.tls import Certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.doors import Door, Route, Services
+
+_SERVICES = {
+    "listen": (Service.SMTP, False),
+    "submission": (Service.SUBMISSION, False),
+    "submissions": (Service.SUBMISSION, True),
+    "lmtp": (Service.LMTP, False),
+}
+"""By the setting that has the addresses: what is spoken there, and whether TLS comes before it."""
 
 
 class MailDoor:
     """Listens for mail; see :class:`bridge.doors.Door`."""
 
     def __init__(self, settings: SmtpSettings, services: Services) -> None:
-        """Prepare. Raises :exc:`ConfigError` when mail would come in for no domain."""
-        if settings.listen and not settings.domains:
+        """Prepare. Raises :exc:`ConfigError` when mail would come in for no domain, or a certificate is not one."""
+        if any(settings.listeners.values()) and not settings.domains:
             reason = 'smtp.domains: name at least one, as domains = ["sms.example.com"]'
             raise ConfigError(reason)
         self._settings = settings
-        self._intake = services.intake
-        self._region = services.settings.default_region
+        self._hostname = settings.hostname or next(iter(settings.domains), "localhost")
+        self._prover = Prover(settings, hostname=self._hostname, resolver=Resolver(settings.dns), clock=services.clock)
+        self._house = House(
+            intake=services.intake,
+            logins=services.logins,
+            senders=Senders(
+                snapshot=services.intake.snapshot, settings=settings, prover=self._prover, hostname=self._hostname
+            ),
+            settings=settings,
+            places=Places(settings),
+            resolve=partial(resolve, services.desk),
+            region=services.settings.default_region,
+        )
+        self._certificate = certificate_of(settings)
+        self._gate = Gate(
+            most=settings.max_connections,
+            most_per_address=settings.max_connections_per_address,
+            uncounted=(*settings.trusted_networks, *settings.proxy_networks),
+        )
         self._servers: list[asyncio.Server] = []
         self._connections: set[MailProtocol] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._frame: Frame | None = None
         self._closing = False
         self.addresses: Sequence[str] = ()
+        self.more: Mapping[str, Sequence[str]] = {}
 
     async def open(self) -> None:
         """Listen on every address. Raises :exc:`ConfigError`."""
         loop = asyncio.get_running_loop()
-        self._frame = Frame(
-            hostname=self._settings.hostname or next(iter(self._settings.domains), "localhost"),
-            limit=self._settings.max_size,
-            timeout=self._settings.timeout.total_seconds(),
-            loop=loop,
-        )
-        for address in self._settings.listen:
-            listener = listen(address, setting="smtp.listen")
-            self.addresses = (*self.addresses, join_address(*listener.getsockname()[:2]))
-            self._servers.append(await loop.create_server(self._connection, sock=listener))
+        for setting, addresses in self._settings.listeners.items():
+            service, tls_at_once = _SERVICES[setting]
+            frame = self._frame(service, tls_at_once=tls_at_once)
+            for address in addresses:
+                listener = listen(address, setting=f"smtp.{setting}")
+                self._listens(setting, join_address(*listener.getsockname()[:2]))
+                self._servers.append(await loop.create_server(partial(self._connection, frame), sock=listener))
 
     async def close(self, *, grace: float) -> None:
         """Take no more connections; answer the mails under way, for ``grace`` seconds at most; close the others."""
@@ -66,6 +98,7 @@ class MailDoor:
             for connection in tuple(self._connections):
                 connection.abort()
         self._servers.clear()
+        await self._prover.close()
 
     def routes(self) -> Sequence[Route]:
         """Return nothing: mail needs no HTTP."""
@@ -75,10 +108,35 @@ class MailDoor:
         """Return None: a listener of the event loop ends only with the loop."""
         return None
 
-    def _connection(self) -> MailProtocol:
-        assert self._frame is not None  # noqa: S101 - set before the first listener
-        conversation = Conversation(intake=self._intake, settings=self._settings, region=self._region)
-        connection = MailProtocol(self._frame, conversation, closed=self._gone)
+    def _listens(self, setting: str, address: str) -> None:
+        if setting == "listen":
+            self.addresses = (*self.addresses, address)
+        else:
+            self.more = {**self.more, setting: (*self.more.get(setting, ()), address)}
+
+    def _frame(self, service: Service, *, tls_at_once: bool) -> Frame:
+        settings = self._settings
+        return Frame(
+            hostname=self._hostname,
+            limit=settings.max_size,
+            loop=asyncio.get_running_loop(),
+            bounds=Bounds(
+                timeout=settings.timeout.total_seconds(),
+                handshake=settings.handshake_timeout.total_seconds(),
+                data=settings.data_timeout.total_seconds(),
+                session=settings.max_session.total_seconds(),
+                commands=settings.max_commands,
+                errors=settings.max_errors,
+            ),
+            service=service,
+            certificate=self._certificate,
+            tls_at_once=tls_at_once,
+            proxies=settings.proxy_networks,
+            gate=self._gate,
+        )
+
+    def _connection(self, frame: Frame) -> MailProtocol:
+        connection = MailProtocol(frame, Conversation(self._house), closed=self._gone)
         self._connections.add(connection)
         self._empty.clear()
         if self._closing:  # it was accepted a moment before
@@ -91,6 +149,13 @@ class MailDoor:
             self._empty.set()
 
 
+def certificate_of(settings: SmtpSettings) -> Certificate | None:
+    """Return the certificate that is configured, None where there is none. Raises :exc:`ConfigError`."""
+    if settings.tls.certificate is None or settings.tls.key is None:
+        return None
+    return Certificate(settings.tls.certificate, settings.tls.key)
+
+
 class MailDoorKind:
     """How the application makes a mail door; see :class:`bridge.doors.DoorKind`."""
 
@@ -100,6 +165,16 @@ class MailDoorKind:
     def build(self, settings: SmtpSettings, services: Services) -> Door:
         """Return the door, not yet open."""
         return MailDoor(settings, services)
+
+    def looks(self, settings: SmtpSettings) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Give what can be looked at before a start, each with what says how it is, or raises."""
+        if settings.tls.certificate is not None:
+            yield "certificate", partial(_look, settings)
+
+
+def _look(settings: SmtpSettings) -> str:
+    certificate_of(settings)
+    return str(settings.tls.certificate)
 
 
 door = MailDoorKind()

@@ -1,122 +1,329 @@
-"""What is decided in one SMTP conversation, and when.
+"""What is decided in one conversation, and when.
 
-At RCPT: is the domain ours, may this mailbox send from where it is, is that a number? So each bad recipient gets its
-own reply and the good ones go on. At the end of DATA: the text, and the one submission with all recipients. The reply
-250 follows the commit.
+At RCPT: may this mailbox send, is the domain ours, where does the address lead? So each bad recipient gets its own
+reply and the good ones go on. At the end of DATA: is the mail from whom it says, what does it say, and the one
+submission with all recipients. The reply 250 follows the commit.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.model.account import normalise_address
-from bridge.model.errors import BridgeError, InternalError, SenderRefused, TextTooLong, TooManyRecipients
+from bridge.calls.logins import Password
+from bridge.model.errors import (
+    BridgeError,
+    InternalError,
+    LoginFailed,
+    ProofMissing,
+    SenderRefused,
+    TextTooLong,
+    TooManyRecipients,
+    UnknownRecipient,
+)
 from bridge.telemetry import get_logger
-from smtp import replies
-from smtp.address import parse_recipient
-from smtp.content import read_content
-from smtp.submission import DOOR, submission_of
+from smtp import options, replies
+from smtp.address import domain_of, parse_phone, parse_recipient, redact_address
+from smtp.client import Service
+from smtp.reading import most_parts, read
+from smtp.standing import Held
+from smtp.submission import DOOR, collapse_of, submission_of
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
+    from collections.abc import Awaitable, Sequence
 
-    from bridge.model.account import Account
-    from bridge.model.message import Submission
+    from bridge.calls.logins import Credentials, Logins
+    from bridge.calls.values import Caller
+    from bridge.model.message import Receipt, Submission
     from bridge.pipeline.intake import Intake
+    from smtp.address import Destination
+    from smtp.client import Client
     from smtp.config import SmtpSettings
+    from smtp.parameters import MailParameters, RecipientParameters
+    from smtp.places import Place, Places
+    from smtp.standing import Proven, Senders, Standing
 
 _log = get_logger(__name__)
+
+_IN_A_THREAD: Final = 65_536
+"""Octets of a mail from which on it is read in a thread: laying out a large page takes longer than others may wait."""
+
+_TESTED: Final = "250 2.0.0 Tested: it would be accepted; nothing is sent"
+
+
+class Resolve(Protocol):
+    """How the numbers behind a name are found; see :func:`smtp.contacts.resolve`."""
+
+    def __call__(self, account_id: int, meant: Destination, /, *, room: int, most: int) -> Awaitable[tuple[str, ...]]:
+        """Return the numbers in E.164."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class House:
+    """What all conversations of the door share. ``region`` is where local numbers are dialled that nobody places.
+
+    ``resolve`` returns the numbers behind the name of a contact or a group of an account.
+    """
+
+    intake: Intake
+    logins: Logins
+    senders: Senders
+    settings: SmtpSettings
+    places: Places
+    resolve: Resolve
+    region: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """A recipient that was taken at RCPT: its address as it was written, and the numbers that it stands for.
+
+    Of one that is ``listed`` the mail itself says the numbers.
+    """
+
+    address: str
+    numbers: tuple[str, ...]
+    listed: bool
+    parameters: RecipientParameters
 
 
 class Conversation:
     """The decisions of one connection; see :class:`smtp.protocol.Conversation`."""
 
-    def __init__(self, *, intake: Intake, settings: SmtpSettings, region: str | None) -> None:
-        """Begin; ``region`` is where local numbers of accounts without one are dialled."""
-        self._intake = intake
-        self._settings = settings
-        self._region = region
-        self._peer = ""
-        self._trusted = False
+    def __init__(self, house: House) -> None:
+        """Begin."""
+        self._house = house
+        self._intake = house.intake
+        self._settings = house.settings
+        self._client: Client | None = None
+        self._held = Held()
         self.reset()
 
-    def connected(self, peer: str) -> None:
-        """Learn the client's address: hosts of the trusted networks are believed."""
-        self._peer = peer
-        self._trusted = is_trusted(peer, self._settings.trusted_networks)
+    def connected(self, client: Client) -> None:
+        """Learn who is there. Hosts of the trusted networks are believed; an earlier login counts no more."""
+        self._client = client
+        self._held = Held.of(client, self._settings.trusted_networks)
 
     def reset(self) -> None:
         """Forget the mail that was begun."""
         self._sender = ""
-        self._account: Account | None = None
-        self._numbers: list[str] = []
+        self._parameters: MailParameters | None = None
+        self._standing: Standing | None = None
+        self._secret: Caller | None = None
+        self._key: Credentials | None = None
+        self._options = options.NONE
+        self._taken: list[Taken] = []
+        self._count = 0
 
-    async def mail(self, address: str) -> str:
+    async def login(self, user: str, password: str) -> str:
+        """Say whether that is the user's password."""
+        try:
+            caller = await self._house.logins.login(Password(user=user, password=password), address=self._peer)
+        except LoginFailed:
+            return replies.LOGIN_FAILED
+        except BridgeError as error:
+            self._note(error)
+            return replies.LOGIN_LATER
+        self._held = self._held.logged_in(caller)
+        return replies.LOGGED_IN
+
+    async def mail(self, address: str, parameters: MailParameters) -> str:
         """Note the sender. Whether it may send is said at RCPT, where clients expect it."""
         self._sender = address
-        self._account = None
+        self._parameters = parameters
+        self._standing = None
         return replies.SENDER_OK
 
-    async def recipient(self, address: str) -> str:
+    async def recipient(self, address: str, parameters: RecipientParameters) -> str:
         """Take or refuse one recipient."""
         try:
-            account = self._account or await self._authorise()
-            most = min(self._settings.max_recipients, account.rules.max_recipients or self._settings.max_recipients)
-            if len(self._numbers) >= most:
-                reason = f"At most {most} recipients in one mail; send the rest in another"
-                raise TooManyRecipients(reason)
-            number = parse_recipient(address, domains=self._settings.domains, region=account.region or self._region)
+            standing = self._standing or await self._stand()
+            place = domain_of(address, self._house.places)
+            if place.account is not None and place.account != standing.account.name:
+                raise SenderRefused(f"mail to {place.domain} is for another account than that of {standing.sender}")
+            destination = parse_recipient(
+                address,
+                places=self._house.places,
+                region=self._region_of(place, standing),
+                policy=standing.mailbox.policy,
+            )
+            await self._take(address, destination, standing, parameters)
         except BridgeError as error:
             return self._refused(error)
-        self._numbers.append(number)
         return replies.RECIPIENT_OK
 
-    async def content(self, content: bytes) -> str:
-        """Take the mail: read its text and submit it to all recipients."""
+    async def content(self, content: bytes) -> Sequence[str]:
+        """Take the mail: prove its sender, read its text and submit it to all recipients."""
         try:
-            submission = self._submission(content)
+            submission, proven = await self._submission(content)
         except BridgeError as error:
-            return self._refused(error)
+            return self._all(self._refused(error))
         try:
-            receipt = await self._intake.submit(submission)
+            receipt = await self._intake.submit(submission, authentication_results=proven.results)
         except BridgeError as error:  # counted by the intake
             self._note(error)
-            return replies.reply(error)
-        if receipt.refusal is not None:
-            return replies.reply(receipt.refusal)
-        return f"{replies.ACCEPTED} {receipt.message_id}"
-
-    async def _authorise(self) -> Account:
-        """Return the account of the mail's sender. Raises :exc:`SenderRefused` and its kind."""
-        if not self._sender:
-            reason = "The null sender sends no texts"
-            raise SenderRefused(reason)
-        if not self._trusted:
-            reason = f"{self._peer} is in no trusted network, and the mailbox has no other proof"
-            raise SenderRefused(reason)
-        self._sender = normalise_address(self._sender)
-        self._account = await self._intake.snapshot.account_for(self._sender)
-        return self._account
-
-    def _submission(self, content: bytes) -> Submission:
-        if self._account is None:  # pragma: no cover - a recipient was taken, so its sender was authorised
-            reason = "no account"
-            raise InternalError(reason)
-        return submission_of(
-            read_content(content),
-            account_id=self._account.id,
-            origin=self._sender,
-            numbers=self._numbers,
-            max_parts=self._settings.max_parts,
-            proof=f"network {self._peer}",
-        )
+            return self._all(replies.reply(error))
+        return self._answers(receipt, test=submission.test)
 
     def refused(self, error: BridgeError) -> None:
         """Count and log what was refused."""
         self._intake.refused(DOOR, error)
         self._note(error)
+
+    @property
+    def _peer(self) -> str:
+        return self._client.peer if self._client is not None else ""
+
+    async def _stand(self) -> Standing:
+        assert self._client is not None  # noqa: S101 - a connection begins with it
+        self._standing = await self._house.senders.standing(self._sender, self._client, self._held)
+        return self._standing
+
+    async def _take(
+        self, address: str, destination: Destination, standing: Standing, parameters: RecipientParameters
+    ) -> None:
+        if destination.secret is not None and self._secret is None:
+            self._secret = await self._by_secret(destination.secret, standing)
+            self._key = destination.secret
+        if self._taken and destination.options != self._options:
+            raise TooManyRecipients("Its options differ from those of the one before; send it in another mail")
+        numbers = await self._numbers(destination, standing)
+        self._options = destination.options
+        self._count += len(numbers)
+        self._taken.append(Taken(address=address, numbers=numbers, listed=destination.listed, parameters=parameters))
+
+    async def _numbers(self, destination: Destination, standing: Standing) -> tuple[str, ...]:
+        """Return the numbers of a destination. Raises TooManyRecipients when there is no room for them."""
+        own = self._settings.max_recipients
+        most = min(own, standing.account.rules.max_recipients or own)
+        room = most - self._count
+        if destination.number is None and not destination.listed:
+            return await self._house.resolve(standing.account.id, destination, room=room, most=most)
+        if room < 1:
+            raise TooManyRecipients(f"At most {most} recipients in one mail; send the rest in another")
+        return () if destination.number is None else (destination.number,)
+
+    async def _listed(self, phones: Sequence[str], standing: Standing) -> None:
+        """Put the phones that the mail itself lists in the place of the address that says so."""
+        place = domain_of(self._taken[0].address, self._house.places)
+        region = self._region_of(place, standing)
+        numbers: dict[str, None] = {}
+        for phone in phones:
+            found = await self._numbers(parse_phone(phone, place=place, region=region), standing)
+            self._count += len(found)
+            numbers |= dict.fromkeys(found)
+        self._taken = [replace(taken, numbers=tuple(numbers)) if taken.listed else taken for taken in self._taken]
+
+    def _region_of(self, place: Place, standing: Standing) -> str | None:
+        return place.region or standing.account.region or self._house.region
+
+    async def _by_secret(self, secret: Credentials, standing: Standing) -> Caller:
+        """Return whose key stands in a mail. Raises LoginFailed, LoginBlocked."""
+        caller = await self._house.logins.login(secret, address=self._peer)
+        if caller.account_id != standing.account.id:
+            raise ProofMissing("the key in the mail is of another account")
+        return caller
+
+    async def _submission(self, raw: bytes) -> tuple[Submission, Proven]:
+        """Prove and read a mail. Raises what it is refused for, the proof first."""
+        standing, client = self._standing, self._client
+        if standing is None or client is None:  # pragma: no cover - a recipient was taken before
+            raise InternalError("no sender")
+        policy = standing.mailbox.policy
+        most = most_parts(self._settings, policy, standing.account.rules)
+        ask = partial(read, raw, policy, sender=standing.sender, most=most, settings=self._settings, key=self._key)
+        mail = ask() if len(raw) <= _IN_A_THREAD else await asyncio.to_thread(ask)
+        held = self._held
+        if mail.secret is not None:
+            held = held.vouched(await self._by_secret(mail.secret.credentials, standing))
+        elif self._secret is not None:
+            held = held.vouched(self._secret)
+        proven = await self._house.senders.prove(standing, raw, mail.header, client, held)
+        self._check_signed(proven, standing)
+        content, composed = mail.sent()
+        wanted = options.join(self._options, composed.options)
+        reference = None
+        if mail.secret is not None and mail.secret.phones:
+            await self._listed(mail.secret.phones, standing)
+            wanted, reference = options.join(wanted, mail.secret.options), mail.secret.id
+            options.check_allowed(mail.secret.options, policy.options)
+        if not any(taken.numbers for taken in self._taken):
+            raise UnknownRecipient("the mail lists no phones")
+        submission = submission_of(
+            content,
+            text=composed.text,
+            reference=reference,
+            account_id=standing.account.id,
+            origin=standing.sender,
+            numbers=[number for taken in self._taken for number in taken.numbers],
+            max_parts=most,
+            options=wanted,
+            collapse=collapse_of(policy),
+            envelope=self._envelope(),
+            proof=proven.proof,
+        )
+        return submission, proven
+
+    def _check_signed(self, proven: Proven, standing: Standing) -> None:
+        """Refuse a signed mail that is sent to whom its signed To and Cc do not name. Raises ProofMissing."""
+        if proven.recipients is None:
+            return
+        signed = {address.lower() for address in proven.recipients}
+        numbers = {number for address in signed if (number := self._number(address, standing)) is not None}
+        for taken in self._taken:
+            if taken.address.lower() not in signed and not numbers.issuperset(taken.numbers):
+                raise ProofMissing(
+                    "its signature is the only proof, and no To or Cc that it covers names this recipient"
+                )
+
+    def _number(self, address: str, standing: Standing) -> str | None:
+        try:
+            place = domain_of(address, self._house.places)
+            return parse_recipient(
+                address,
+                places=self._house.places,
+                region=self._region_of(place, standing),
+                policy=standing.mailbox.policy,
+            ).number
+        except BridgeError:
+            return None
+
+    def _envelope(self) -> str | None:
+        """Return what the envelope says of receipts, as JSON; None when it says nothing."""
+        parameters = self._parameters
+        told: dict[str, Any] = {}
+        if parameters is not None:
+            told = {name: value for name in ("ret", "envid") if (value := getattr(parameters, name)) is not None}
+        recipients = {
+            number: {"notify": list(taken.parameters.notify), "orcpt": _shown(taken.parameters.orcpt)}
+            for taken in self._taken
+            if taken.parameters.notify or taken.parameters.orcpt is not None
+            for number in taken.numbers
+        }
+        if recipients:
+            told["recipients"] = recipients
+        return json.dumps(told) if told else None
+
+    def _answers(self, receipt: Receipt, *, test: bool) -> Sequence[str]:
+        """Return the replies: one, or on LMTP one for each recipient by what became of its numbers."""
+        accepted = _TESTED if test else f"{replies.ACCEPTED} {receipt.message_id}"
+        if self._client is None or self._client.service is not Service.LMTP:
+            return (accepted if receipt.refusal is None else replies.reply(receipt.refusal),)
+        refusals = {result.number: result.refusal for result in reversed(receipt.results)}
+        told = []
+        for taken in self._taken:
+            own = [refusals.get(number) for number in taken.numbers]
+            # Who stands for many is answered as a mail to many is: good when it goes to any.
+            told.append(accepted if None in own else replies.reply(next(filter(None, own))))
+        return tuple(told)
+
+    def _all(self, reply: str) -> Sequence[str]:
+        lmtp = self._client is not None and self._client.service is Service.LMTP
+        return (reply,) * (len(self._taken) if lmtp else 1)
 
     def _note(self, error: BridgeError) -> None:
         # Why a text is too long names some of its characters; the log holds none.
@@ -128,13 +335,6 @@ class Conversation:
         return replies.reply(error)
 
 
-@lru_cache(maxsize=4096)
-def is_trusted(peer: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    """Whether an IP address is in one of the networks; an IPv4 address in IPv6 form counts as the IPv4 one."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+def _shown(orcpt: str | None) -> str | None:
+    """Return an original recipient as it may be kept: a key in the address is hidden."""
+    return None if orcpt is None else redact_address(orcpt)

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.calls.looking import MOST, check_limit
 from bridge.calls.values import ContactEntry, GroupEntry, SenderName
-from bridge.model.contacts import change, field_name, group_name
-from bridge.model.errors import Conflict, InvalidNumber, InvalidRequest, NotFound, UnknownRecipient
+from bridge.model.contacts import Contact, Listing, change, field_name, group_name, split_listing
+from bridge.model.errors import (
+    Conflict,
+    InvalidNumber,
+    InvalidRequest,
+    NotFound,
+    Refusal,
+    TooManyRecipients,
+    UnknownRecipient,
+)
 from bridge.model.numbers import parse_number
 from bridge.model.sender import SenderState, Verdict
 from bridge.store import accounts, contacts, groups, senders
@@ -110,6 +118,35 @@ def forget_contact(connection: Connection, account_id: int, number: str) -> None
         contacts.remove(connection, account_id, number)
     except NotFound as error:
         raise UnknownRecipient(error.reason) from error
+
+
+def numbers_of(connection: Connection, account_id: int, names: Sequence[str], *, limit: int) -> tuple[str, ...]:
+    """Return the numbers (E.164) that the first of the names which anybody has stands for, each once.
+
+    A name is read as :func:`bridge.store.contacts.resolve` reads it. Raises :exc:`UnknownRecipient`, whose reason does
+    not repeat a name, :exc:`TooManyRecipients` beyond ``limit`` numbers.
+    """
+    for name in names:
+        meant = contacts.resolve_each(connection, account_id, [name], limit=limit)[name]
+        if isinstance(meant, TooManyRecipients):
+            raise meant
+        if not isinstance(meant, Refusal):
+            people = [meant] if isinstance(meant, Contact) else meant
+            return tuple(dict.fromkeys(one.number for one in people))
+    reasons = [_why_nobody(connection, account_id, name) for name in names]
+    raise UnknownRecipient(next((reason for reason in reasons if reason), "nobody of the account has that name"))
+
+
+def _why_nobody(connection: Connection, account_id: int, written: str) -> str:
+    """Say why a name that somebody has stands for nobody; empty where nobody has it."""
+    listing, name = split_listing(written)
+    people = len(contacts.named(connection, account_id, name)) if listing in {None, Listing.CONTACT} else 0
+    team = listing in {None, Listing.GROUP} and groups.id_of(connection, account_id, name) is not None
+    if people and team:
+        return "a contact and a group have that name; say which is meant"
+    if people > 1:
+        return f"{people} contacts have that name; write the number"
+    return "nobody is in that group" if team else ""
 
 
 def _renumber(connection: Connection, account_id: int, number: str, new_number: str, *, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Changing and cancelling what has not begun to leave.
+"""Changing and cancelling what has not begun to leave; what carriers have, they are asked for afterwards.
 
 A text is open to change while it is held, scheduled, or queued and never tried. What it comes to is worked out and paid
 for before anything is written. Every function runs in the caller's transaction; where a rule or the credit is against
@@ -12,7 +12,7 @@ time in hours in which nothing leaves is refused: nobody comes past them by chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,12 +37,12 @@ from bridge.model.when import parse_sendtime
 from bridge.pipeline import drafts
 from bridge.pipeline.accept import may_leave
 from bridge.pipeline.recipients import fields_of
-from bridge.store import changes, contacts, events, ledger, lines, messages, usage
+from bridge.store import changes, contacts, events, ledger, lines, messages, recalls, usage
 from bridge.store.changes import Written
 from bridge.store.usage import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bridge.model.account import Account, Directory
@@ -50,9 +50,12 @@ if TYPE_CHECKING:
     from bridge.pipeline.accept import Rules
     from bridge.store.changes import Open, Waiting
     from bridge.store.engine import Connection
+    from bridge.store.recalls import Answered, Away
 
 CHANGED = "changed"
 _DAY = timedelta(days=1)
+_NO_ANSWER = "no answer"
+"""Of a carrier that could not be asked; the operator's log has the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,23 +83,63 @@ class _Edit:
         return ((one.position, known[one.position], one.price) for one in self.written)
 
 
-def cancel(connection: Connection, account_id: int, id_: str, *, by: str, now: int) -> list[Moved]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancelled:
+    """What became of recipients that were to be cancelled; ``away`` are those of them that carriers have."""
+
+    moved: Sequence[Moved]
+    away: Sequence[Away] = ()
+
+    def told(self, answers: Sequence[Answered], states: Mapping[tuple[str, int], State]) -> list[Moved] | WrongState:
+        """Return what became of all, after carriers were asked, or that nothing came of it.
+
+        Of ``answers`` only those on its own texts count; ``states`` is how texts stand after that, by message and
+        position.
+        """
+        own = {text.id for text in self.away}
+        said = {one.text.id: one for one in answers if one.text.id in own}
+        told = []
+        for one in self.moved:
+            if (answer := said.get(one.recipient_id)) is None:
+                told.append(one)
+                continue
+            after = states[answer.text.key]
+            changed = answer.done and after is State.UNDELIVERED
+            words = answer.words if answer.heard else _NO_ANSWER
+            told.append(replace(one, after=after, changed=changed, said="" if changed else words))
+        if said and not any(one.changed for one in told):
+            there = ", ".join(dict.fromkeys(one.after for one in told))
+            why = next(one.said for one in told if one.recipient_id in said)
+            return WrongState(f"too late: it is {there}" + (f"; the carrier says: {why}" if why else ""))
+        return told
+
+
+def cancel(
+    connection: Connection, account_id: int, id_: str, *, by: str, now: int, recall: Collection[str] = ()
+) -> Cancelled:
     """Cancel what an id means, so far as it has not begun to leave.
 
-    Raises :exc:`UnknownMessage`, and :exc:`WrongState` where all of it has.
+    ``recall`` are carriers that may be asked for what they have. Raises :exc:`UnknownMessage`, and :exc:`WrongState`
+    where all of it has left and nobody can be asked.
     """
     places = _places(connection, account_id, id_)
     changes.lock(connection, [message_id for message_id, _, _ in places])
     moved: list[Moved] = []
+    away: list[Away] = []
     refused: WrongState | None = None
     for message_id, first, last in places:
+        position = first if first == last else None
+        had = [one for one in recalls.away(connection, message_id, first=first, last=last) if one.carrier in recall]
         try:
-            moves = messages.cancel(connection, message_id, first if first == last else None, by=by, now=now)
+            moves = messages.cancel(connection, message_id, position, by=by, now=now)
         except NotFound as error:
             raise _unknown() from error
         except Conflict as error:
-            refused = refused or WrongState(error.reason)
-            continue
+            if not had:
+                refused = refused or WrongState(error.reason)
+                continue
+            moves = messages.standing(connection, message_id, position)
+        away += had
         moved += [
             Moved(
                 recipient_id=recipient_id(message_id, move.position),
@@ -109,7 +152,7 @@ def cancel(connection: Connection, account_id: int, id_: str, *, by: str, now: i
         ]
     if refused is not None and not moved:
         raise refused
-    return moved
+    return Cancelled(moved=moved, away=away)
 
 
 def update(

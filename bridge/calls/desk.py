@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bridge.calls import book, changing, looking
 from bridge.calls.orders import check_text
 from bridge.calls.sending import Sending
-from bridge.model.errors import BridgeError, InvalidRequest
+from bridge.model.errors import BridgeError, InvalidRequest, Refusal
 from bridge.model.sender import SenderRules, parse_sender
 from bridge.pipeline.callback_url import read_url
 from bridge.pipeline.recipients import read
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from ipaddress import IPv4Network, IPv6Network
 
+    from bridge.calls.changing import Cancelled
     from bridge.calls.values import (
         Answer,
         Caller,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from bridge.pipeline.commit import Writer
     from bridge.pipeline.intake import Intake
+    from bridge.pipeline.recall import Recalls
     from bridge.store.engine import Connection, Store
 
 T = TypeVar("T")
@@ -55,17 +57,19 @@ class Desk:
         intake: Intake,
         region: str | None = None,
         allowed: Sequence[IPv4Network | IPv6Network] = (),
+        recalls: Recalls | None = None,
     ) -> None:
         """Put the parts together.
 
         Local numbers are dialled in ``region`` where the account has none; URLs to call back may also lead into the
-        ``allowed`` networks.
+        ``allowed`` networks. Without ``recalls`` no carrier is asked for a text back.
         """
         self._store = store
         self._writer = writer
         self._intake = intake
         self._region = region
         self._allowed = tuple(allowed)
+        self._recalls = recalls
         self._sending = Sending(store=store, intake=intake, region=region, allowed=self._allowed)
 
     async def send(self, caller: Caller, order: Order) -> Answer:
@@ -134,10 +138,35 @@ class Desk:
         )
 
     async def cancel(self, caller: Caller, id_: str) -> list[Moved]:
-        """Cancel what has not begun to leave, of a message or of one recipient."""
-        return await self._change(
-            lambda connection, now: changing.cancel(connection, caller.account_id, id_, by=caller.user, now=now)
-        )
+        """Cancel what has not begun to leave, of a message or of one recipient.
+
+        Of what is sent, the carriers that can are asked to take it back; then it is ``undelivered``. That takes
+        seconds. Raises :exc:`~bridge.model.errors.WrongState` where nothing came of it.
+        """
+        (moved,) = await self.cancel_many(caller, [id_])
+        if isinstance(moved, Refusal):
+            raise moved
+        return moved
+
+    async def cancel_many(self, caller: Caller, ids: Sequence[str]) -> list[list[Moved] | Refusal]:
+        """Cancel by several ids, each by itself; carriers are asked for all of it together."""
+        outcomes = [await self._cancel(caller, id_) for id_ in ids]
+        away = {text.key: text for one in outcomes if not isinstance(one, Refusal) for text in one.away}
+        if self._recalls is None or not away:
+            return [one if isinstance(one, Refusal) else list(one.moved) for one in outcomes]
+        answers, states = await self._recalls.take_back(list(away.values()), by=caller.user)
+        return [one if isinstance(one, Refusal) else one.told(answers, states) for one in outcomes]
+
+    async def _cancel(self, caller: Caller, id_: str) -> Cancelled | Refusal:
+        able = () if self._recalls is None else self._recalls.able
+        try:
+            return await self._change(
+                lambda connection, now: changing.cancel(
+                    connection, caller.account_id, id_, by=caller.user, now=now, recall=able
+                )
+            )
+        except Refusal as error:
+            return error
 
     async def incoming(
         self, caller: Caller, *, after: int = 0, limit: int = 1000, acknowledge: int | None = None
@@ -183,6 +212,10 @@ class Desk:
         """Forget a contact. Raises :exc:`~bridge.model.errors.UnknownRecipient`."""
         e164 = book.read_number(number, await self._home(caller))
         await self._change(lambda connection, _: book.forget_contact(connection, caller.account_id, e164))
+
+    async def numbers_of(self, account_id: int, names: Sequence[str], *, limit: int) -> tuple[str, ...]:
+        """Return the numbers that the first of the names which anybody has stands for; see :func:`book.numbers_of`."""
+        return await self._read(partial(book.numbers_of, account_id=account_id, names=names, limit=limit))
 
     async def groups(self, caller: Caller) -> list[GroupEntry]:
         """Return the groups, by name."""

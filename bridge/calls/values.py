@@ -119,13 +119,17 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moved:
-    """What became of one recipient that was to be cancelled or changed."""
+    """What became of one recipient that was to be cancelled or changed.
+
+    ``said`` is why its carrier did not give it back, where it was asked.
+    """
 
     recipient_id: str
     dest: str
     before: State
     after: State
     changed: bool
+    said: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

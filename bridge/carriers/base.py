@@ -255,12 +255,23 @@ class Funded(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recall:
+    """What an upstream made of the wish to take a text back. ``done``: it said that the text will not be sent.
+
+    ``words`` say why not, for a person and the log; they hold no text and no number.
+    """
+
+    done: bool
+    words: str = ""
+
+
 @runtime_checkable
 class Recalled(Protocol):
     """A carrier that may be able to take back a text which has not reached the phone."""
 
-    async def recall(self, text: Pending) -> bool:
-        """Return whether the upstream said that it will not be sent.
+    async def recall(self, text: Pending) -> Recall:
+        """Ask for it once. That it is unknown there, or too far on its way, is an answer too.
 
         Raises :exc:`~bridge.model.errors.Trouble` when the upstream cannot be asked now.
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from bridge.carriers.base import Recall
 from bridge.carriers.openapi_base import OpenApiCarrier, amount, window
 from bridge.carriers.openapi_news import found, good_id, moment, own_id
 from bridge.carriers.wire import BadReply, Reply
@@ -140,13 +141,16 @@ class GatewaySms(OpenApiCarrier):
                 ids[own] = carrier_id
         return ids
 
-    async def recall(self, text: Pending) -> bool:
+    async def recall(self, text: Pending) -> Recall:
         """Delete a text that waits there. Raises :exc:`~bridge.model.errors.Trouble`. Its price is not given back."""
         carrier_id = (await self.ids_of([text])).get(text.id)
         if carrier_id is None:
-            return False
+            return Recall(done=False, words="no such text was found")
         reply = await self.ask("DELETE", f"/messages/{carrier_id}", fine=(400, 404, 406, 422))
-        return 200 <= reply.status < 300 and self.reads(reply, lambda said: said["success"] is True)
+        if not 200 <= reply.status < 300:
+            return Recall(done=False, words=self.reason(reply))
+        done = self.reads(reply, lambda said: said["success"] is True)
+        return Recall(done=done, words="" if done else "it was not deleted")
 
     async def credit(self) -> str:
         """Return the wallet's credit; with a fixed token what the list of messages says of it."""

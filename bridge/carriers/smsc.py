@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.carriers import smsc_callback
-from bridge.carriers.base import Received
+from bridge.carriers.base import Recall, Received
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
 from bridge.carriers.smsc_codes import (
     ERRORS,
     NO_MESSAGE,
     NOT_DELETED,
     NOT_FOUND,
+    STATES,
     WAITING,
     Failure,
 )
@@ -200,14 +201,18 @@ class Smsc(HttpCarrier):
             raise self._trouble(code)
         return " ".join(str(said[name]) for name in ("balance", "currency") if name in said)
 
-    async def recall(self, text: Pending) -> bool:
-        """Delete a text that waits; whether it is gone then. Raises :exc:`Trouble`.
+    async def recall(self, text: Pending) -> Recall:
+        """Delete a text that waits, and look whether it is gone. Raises :exc:`Trouble`.
 
         One that is on its way may be deleted there too, and arrive. Between the look and the deletion is a moment.
         """
         before = (await self._records([text])).get(text.id)
-        if before is None or number(before.get("status")) not in WAITING:
-            return False
+        status = NOT_FOUND if before is None else number(before.get("status"))
+        if status == NOT_FOUND:
+            return Recall(done=False, words="there is no such text")
+        if status is None or status not in WAITING:
+            known = None if status is None else STATES.get(status)
+            return Recall(done=False, words=f"status {status}: {known[1] if known else 'not in the list'}")
         told = {"id": _name(text), "phone": digits(text.number), "del": "1"}
         reply = await self._asked("status", told)
         try:
@@ -216,11 +221,12 @@ class Smsc(HttpCarrier):
             # What a success looks like is not documented; that it is gone can be seen.
             code = None
         if code in {NO_MESSAGE, NOT_DELETED}:
-            return False
+            return Recall(done=False, words=f"error {code}: it cannot be deleted")
         if code is not None:
             raise self._trouble(code)
         after = (await self._records([text])).get(text.id, {"status": NOT_FOUND})
-        return number(after.get("status")) == NOT_FOUND
+        gone = number(after.get("status")) == NOT_FOUND
+        return Recall(done=gone, words="" if gone else "it is still there")
 
     async def fetch(self) -> Sequence[Inbound]:
         """Return the texts from phones of the last days. Raises :exc:`Trouble`."""

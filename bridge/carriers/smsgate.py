@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from bridge.carriers.base import Recall
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
 from bridge.carriers.shared import Shared
 from bridge.carriers.smsgate_calls import EVENTS, RECEIVED, PhoneCalls
@@ -59,6 +60,12 @@ _PRIORITIES: Final[Mapping[Priority, int]] = {
     Priority.HIGH: 50,
     Priority.URGENT: 100,  # from 100 on, limits, delays and working hours of the phone do not hold
 }
+_KEPT: Final[Mapping[int, str]] = {
+    404: "the server knows no such text",
+    405: "this server takes no text back",
+    409: "a phone has the text already",
+}
+"""Why a text is not taken back, by the status of the answer."""
 _LONGEST_TTL: Final = 86_400 * 7
 _LONGEST_RAW: Final = 200
 _TOKEN_MARGIN: Final = timedelta(seconds=30)
@@ -216,10 +223,10 @@ class SmsGate(HttpCarrier):
         await self._request("POST", "/inbox/refresh", body=body)
         return []
 
-    async def recall(self, text: Pending) -> bool:
+    async def recall(self, text: Pending) -> Recall:
         """Cancel a text that no phone has fetched yet. Raises :exc:`~bridge.model.errors.Trouble`."""
-        reply = await self._request("DELETE", f"/messages/{text.id}", fine=(404, 405, 409))
-        return 200 <= reply.status < 300
+        reply = await self._request("DELETE", f"/messages/{text.id}", fine=tuple(_KEPT))
+        return Recall(done=reply.status not in _KEPT, words=_KEPT.get(reply.status, ""))
 
     async def set_up(self, *, callback_url: str, inbound_url: str) -> Sequence[str]:
         """Register a webhook for each event, under an id of its own, so that a second time changes nothing.

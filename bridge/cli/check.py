@@ -57,8 +57,11 @@ def _looks(settings: BaseSettings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "routes", partial(_routes, settings)
     for name in settings.carriers:
         yield f"carrier {name}", partial(_carrier, settings, name)
-    for door, address in _addresses(settings):
-        yield f"{door} door", partial(_free, door, address)
+    for door, kind in doors.kinds().items():
+        for part, look in getattr(kind, "looks", lambda _: ())(settings.door(door)):
+            yield f"{door} {part}", look
+    for setting, address in _addresses(settings):
+        yield f"{setting.partition('.')[0]} door", partial(_free, setting, address)
 
 
 def _database(settings: BaseSettings) -> str:
@@ -91,14 +94,18 @@ async def _try(carrier: Carrier) -> None:
 
 
 def _addresses(settings: BaseSettings) -> Iterator[tuple[str, str]]:
+    """Give where it would listen, each address with its setting."""
     for door in doors.kinds():
-        listen: Any = getattr(settings.door(door), "listen", ())
-        for address in (listen,) if isinstance(listen, str) else listen:
-            yield door, address
+        table = settings.door(door)
+        listen: Any = getattr(table, "listen", ())
+        listeners = getattr(table, "listeners", {"listen": (listen,) if isinstance(listen, str) else listen})
+        for setting, addresses in listeners.items():
+            for address in addresses:
+                yield f"{door}.{setting}", address
 
 
-def _free(door: str, address: str) -> str:
-    doors.listen(address, setting=f"{door}.listen").close()
+def _free(setting: str, address: str) -> str:
+    doors.listen(address, setting=setting).close()
     return f"{address} is free"
 
 

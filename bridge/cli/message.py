@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bridge.carriers import registry
+from bridge.carriers.base import Recalled
+from bridge.cli.check import Refusing
 from bridge.cli.context import Context, cell, command, iso
 from bridge.cli.options import noun
+from bridge.clock import system_clock
+from bridge.model.errors import BridgeError, Conflict
 from bridge.model.message import recipient_id, split_recipient_id
 from bridge.model.moment import from_ms, to_ms
 from bridge.model.state import MOVES, State
 from bridge.model.when import parse_sendtime
-from bridge.store import accounts, events, messages
+from bridge.pipeline.recall import ask
+from bridge.store import accounts, events, messages, recalls
+from bridge.store.recalls import Answered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from bridge.cli.context import Session
+    from bridge.config import BaseSettings
     from bridge.store.engine import Connection
     from bridge.store.messages import Addressed, Kept, Move
+    from bridge.store.recalls import Away
 
 app = noun("What was taken, and what became of it.")
 
 _SETTLED = sorted(MOVES[State.UNKNOWN] - {State.QUEUED})
 _SHOWN_NUMBERS = 3
+_LAST = (1 << 31) - 1
+_PATIENCE = 300.0
+"""Seconds for all questions of one command."""
 
 
 def _state(written: str) -> State:
@@ -136,8 +150,50 @@ def show(context: Context, message_id: MessageId) -> None:
 
 @command(app)
 def cancel(context: Context, which: Id) -> None:
-    """Cancel what has not left yet."""
-    _move(context, which, messages.cancel)
+    """Cancel what has not left yet, and ask the carriers that can to take back what is sent."""
+    settings = context.settings()
+    late: Conflict | None = None
+    with context.open(settings) as store:
+        with store.write() as connection:
+            message_id, position = _split(connection, which)
+            had = recalls.away(connection, message_id, first=position or 1, last=position or _LAST)
+            try:
+                moves = messages.cancel(connection, message_id, position, now=store.now(connection))
+            except Conflict as error:
+                late, moves = error, messages.standing(connection, message_id, position)
+        answers = asyncio.run(_ask_back(settings, had)) if had else []
+        with store.write() as connection:
+            states = recalls.conclude(connection, answers, by=messages.OPERATOR, now=store.now(connection))
+    said = {one.text.position: one for one in answers}
+    if late is not None and not any(one.done for one in answers):
+        told = dict.fromkeys(f"{one.text.carrier}: {one.words}" for one in answers)
+        raise Conflict("; ".join([late.reason, *told])) from late
+    rows = [
+        _moved(message_id, replace(move, after=states.get((message_id, move.position), move.after)))
+        | {"said": said[move.position].words if move.position in said else ""}
+        for move in moves
+    ]
+    context.table(rows, "id", "number", "before", "state", *(["said"] if answers else []), empty="")
+
+
+async def _ask_back(settings: BaseSettings, texts: Sequence[Away]) -> list[Answered]:
+    """Ask the carriers of texts for them. Those of carriers that cannot give any back are left out."""
+    tables = {name: table for name, table in settings.carriers.items() if any(one.carrier == name for one in texts)}
+    built = registry.build(tables, public_url=settings.public_url, clock=system_clock)
+    able = {name: carrier for name, carrier in built.items() if isinstance(carrier, Recalled)}
+    shut: dict[str, str] = {}
+    async with AsyncExitStack() as stack:
+        for name in able:
+            stack.push_async_callback(built[name].close)
+            try:
+                await built[name].open(Refusing())
+            except BridgeError as error:
+                shut[name] = error.reason
+        wanted = [one for one in texts if one.carrier in able and one.carrier not in shut]
+        answers = await ask(able, wanted, seconds=_PATIENCE)
+    return answers + [
+        Answered(text=one, done=False, words=shut[one.carrier], heard=False) for one in texts if one.carrier in shut
+    ]
 
 
 @command(app)
@@ -176,26 +232,26 @@ def settle(
 
 def _move(context: Context, which: str, change: Callable[..., list[Move]]) -> None:
     with context.writing() as session:
-        message_id, position = _split(session, which)
+        message_id, position = _split(session.connection, which)
         moves = change(session.connection, message_id, position, now=session.now)
-    rows = [
-        {
-            "id": recipient_id(message_id, move.position),
-            "number": move.number,
-            "before": move.before,
-            "state": move.after,
-        }
-        for move in moves
-    ]
-    context.table(rows, "id", "number", "before", "state", empty="")
+    context.table([_moved(message_id, move) for move in moves], "id", "number", "before", "state", empty="")
 
 
-def _split(session: Session, which: str) -> tuple[str, int | None]:
+def _moved(message_id: str, move: Move) -> dict[str, Any]:
+    return {
+        "id": recipient_id(message_id, move.position),
+        "number": move.number,
+        "before": move.before,
+        "state": move.after,
+    }
+
+
+def _split(connection: Connection, which: str) -> tuple[str, int | None]:
     """Tell a message's id from that of one of its recipients. Raises :exc:`~bridge.model.errors.NotFound`."""
     try:
         return split_recipient_id(which)
     except ValueError:
-        return messages.find(session.connection, which).id, None
+        return messages.find(connection, which).id, None
 
 
 def _listed(message: Kept) -> dict[str, Any]:

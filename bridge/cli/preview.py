@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge import doors
+from bridge.calls.book import numbers_of
 from bridge.cli.context import Context, cell, command
 from bridge.cli.options import PLAIN
 from bridge.clock import system_clock
@@ -62,6 +63,9 @@ def preview(
             sender=sender,
             recipients=to or [],
             region=settings.default_region,
+            numbers_of=lambda account, names: numbers_of(
+                connection, account, names, limit=settings.door(_DOOR).max_recipients
+            ),
             ask=ask,
         )
     if not entries:
@@ -99,9 +103,21 @@ def _lines(entry: dict[str, Any]) -> list[str]:
         f"to       {cell(entry['to'])}",
         f"number   {entry['number']}",
         f"account  {entry['account']}",
+        f"proof    one of: {', '.join(entry['proof'])}",
+        *(
+            [f"options  {' '.join(f'{name}={value}' for name, value in entry['options'].items())}"]
+            if "options" in entry
+            else []
+        ),
         f"size     {size}",
         *([f"state    {state}"] if state else []),
         "text",
         *(f"  {line}" for line in entry["text"].split("\n")),
+        *(line for cut in entry["cuts"] for line in _cut(cut)),
+        *(f"note     {cell(note)}" for note in entry["notes"]),
         "",
     ]
+
+
+def _cut(cut: dict[str, str]) -> list[str]:
+    return [f"cut      {cut['kind']}", *(f"  {line}" for line in cut["text"].strip("\n").split("\n"))]

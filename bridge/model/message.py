@@ -80,6 +80,17 @@ class Addressee:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Collapse:
+    """How alike texts to one number become one: within ``window`` of the first, which goes out, the others do not.
+
+    A text that begins with one of ``passes`` goes out at once and ends what is open for its number.
+    """
+
+    window: timedelta
+    passes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
     """What a door took from a client, before any rule was asked.
 
@@ -89,7 +100,8 @@ class Submission:
     text is shown at once and not kept by the phone, where the carrier can (3GPP TS 23.038, 4: class 0). ``envelope`` is
     what a mail's envelope says of receipts, as JSON. Placeholders are filled in only
     where it is a ``template``: a mail may hold any braces. A ``test`` is asked of every rule and kept nowhere. With
-    ``all_or_nothing`` one refused recipient refuses all.
+    ``all_or_nothing`` one refused recipient refuses all. With ``collapse`` alike texts of this origin to one number
+    become one, unless it names a time to leave at.
     """
 
     account_id: int
@@ -110,6 +122,7 @@ class Submission:
     template: bool = False
     test: bool = False
     all_or_nothing: bool = False
+    collapse: Collapse | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +180,7 @@ class Result:
     """What became of one addressee: taken under an id, taken before (``duplicate``), or refused.
 
     ``state``, ``parts``, ``price`` (thousandths of a credit) and ``due_at`` tell of one that was taken now.
+    ``collapsed_into`` is the recipient whose text stands for this one, which is kept and not sent.
     """
 
     number: str
@@ -177,6 +191,7 @@ class Result:
     parts: int = 0
     price: int = 0
     due_at: datetime | None = None
+    collapsed_into: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Telephone numbers: any usual way to write one in, E.164 out; local forms and masks for people.
+"""Telephone numbers: any usual way to write one in, E.164 out; local forms for people.
 
 How digits are read is fixed, so that an address always means the same telephone. The numbering plans are
 libphonenumber's; "valid" means that a range is in use, not that somebody answers. The first valid one counts:
@@ -140,23 +140,6 @@ def country_of(e164: str) -> str | None:
     Source: ITU-T E.164; the plans in libphonenumber.
     """
     return _country(e164)
-
-
-def mask(e164: str) -> str:
-    """Hide an E.164 number for a log: country code, stars, the last two digits: ``+972*******78``.
-
-    Where fewer than four digits would be hidden, all are, and the last two as well. What is not an E.164
-    number is ``***``. ASCII only. Raises nothing.
-    Source: ITU-T E.164, 6.2 (country code).
-    """
-    code = _calling_code(e164)
-    if not code:
-        return "***"
-    head = len(code) + 1
-    hidden = len(e164) - head - 2
-    if hidden < 4:
-        return f"+{code}***"
-    return f"+{code}{'*' * hidden}{e164[-2:]}"
 
 
 def to_local(e164: str) -> str:

@@ -25,11 +25,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import phonenumbers
-
 from bridge.model.errors import InvalidTime, PastTime, QuietHours, UnknownZone
 from bridge.model.message import require_aware
-from bridge.model.numbers import country_of
 
 GRACE: Final = timedelta(seconds=60)
 """A time not longer over than this means now: clocks differ, and requests travel."""
@@ -125,26 +122,6 @@ def country_zone(region: str) -> ZoneInfo | None:
     """
     key = _ZONE_OF.get(region, "").casefold()
     return _zone(_names()[key]) if key in _names() else None
-
-
-@lru_cache(maxsize=16_384)
-def number_zones(e164: str) -> tuple[ZoneInfo, ...]:
-    """Return every zone that the telephone with this number may be in: its country's, else by its prefix.
-
-    One for most, also in North America, where area codes have places; the whole country's where prefixes say
-    nothing (16 for a Russian mobile number). Empty for a number of no country. A roaming telephone is elsewhere.
-    Raises nothing while the machine has zones. Source: the zones by prefix in libphonenumber.
-    """
-    region = country_of(e164)
-    if region is None:
-        return ()
-    if one := country_zone(region):
-        return (one,)
-    # 33 ms and 0.8 MB that a bridge to countries with one zone never needs.
-    from phonenumbers.timezone import time_zones_for_number  # noqa: PLC0415
-
-    listed = time_zones_for_number(phonenumbers.parse(e164))
-    return tuple(_zone(_names()[key.casefold()]) for key in listed if key.casefold() in _names())
 
 
 @lru_cache(maxsize=1)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from bridge.model.account import Account, Directory
     from bridge.model.limits import Limit
-    from bridge.model.message import Addressee, Priority, Submission
+    from bridge.model.message import Addressee, Collapse, Priority, Submission
     from bridge.pipeline.routing import Router
 
 
@@ -61,7 +61,7 @@ class Plan:
 
     ``recipients`` are those that the rules let through, and ``results`` one for every addressee in the order of the
     submission: those of duplicates within it name the recipient that stands for them. ``quota`` and ``zone`` are
-    what it counts against.
+    what it counts against. With ``collapse`` texts alike one that went out lately are kept and not sent.
     """
 
     message: Message
@@ -71,6 +71,7 @@ class Plan:
     zone: ZoneInfo
     test: bool = False
     all_or_nothing: bool = False
+    collapse: Collapse | None = None
 
 
 def accept(
@@ -126,6 +127,8 @@ def accept(
         zone=limits.zone,
         test=submission.test,
         all_or_nothing=submission.all_or_nothing,
+        # Who names a time for a text wants it then.
+        collapse=submission.collapse if submission.send_at is None else None,
     )
 
 

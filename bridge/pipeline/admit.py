@@ -1,4 +1,4 @@
-"""The rules that need the database's word: opt-outs, limits, credit. Asked in the transaction that commits.
+"""The rules that need the database's word: storms, opt-outs, limits, credit. Asked in the transaction that commits.
 
 The accounts of a batch are locked first, in the order of their ids; so whatever runs at once, in this process or in
 another, no limit is passed and no credit is spent twice. What is read once for the whole batch is then counted in
@@ -8,7 +8,7 @@ memory, submission by submission and recipient by recipient, in their order.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from bridge.model.errors import BridgeError, NoCredit, OptedOut, RateLimited, Sp
 from bridge.model.limits import exceeded
 from bridge.model.moment import from_ms
 from bridge.model.quota import window
+from bridge.model.state import State
+from bridge.pipeline.storms import Storms
 from bridge.store import conversations, ledger, opt_outs, usage
 from bridge.store.usage import Window
 
@@ -47,11 +49,13 @@ class Asked:
 class Admission:
     """What of an :class:`Asked` may go on, and by position why the others may not.
 
+    ``kept`` are those of the admitted that are not sent, each with the recipient id of the text that stands for it.
     ``credit`` is what the account has left after it, in thousandths; None where its texts are only counted.
     """
 
     admitted: tuple[Recipient, ...]
     refused: dict[int, BridgeError]
+    kept: dict[int, str] = field(default_factory=dict)
     credit: int | None = None
 
 
@@ -63,6 +67,7 @@ class _Counts:
     windows: dict[Window, int]
     times: dict[tuple[str, int], list[int]]
     opted_out: set[tuple[str, int]]
+    storms: Storms | None
     added: defaultdict[Window, int] = field(default_factory=lambda: defaultdict(int))
     texted: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
@@ -84,6 +89,7 @@ def admit(connection: Connection, asked: Sequence[Asked], *, now: int) -> list[A
         windows=usage.read(connection, {known for windows in quotas for known, _ in windows}),
         times=conversations.times(connection, pairs) if any(each.plan.quota.number for each in asked) else {},
         opted_out=opt_outs.among(connection, set(pairs)),
+        storms=_storms(connection, asked, now),
     )
     admissions = [_one(each, windows, counts, now) for each, windows in zip(asked, quotas, strict=True)]
     usage.add(connection, counts.added)
@@ -95,15 +101,23 @@ def admit(connection: Connection, asked: Sequence[Asked], *, now: int) -> list[A
         ],
     )
     ledger.reserve(connection, _reserved(asked, admissions), now=now)
+    if counts.storms is not None:
+        counts.storms.write()
     return admissions
 
 
 def _one(asked: Asked, windows: Sequence[tuple[Window, Limit | None]], counts: _Counts, now: int) -> Admission:
     plan = asked.plan
     trial = _Trial(plan, windows, counts, now)
-    admitted = []
+    storms = counts.storms
+    admitted: list[Recipient] = []
     refused: dict[int, BridgeError] = {}
+    kept: dict[int, str] = {}
     for one in asked.recipients:
+        if storms is not None and (head := storms.head(plan, one)) is not None:
+            kept[one.position] = head
+            admitted.append(replace(one, state=State.CANCELLED, price=0))
+            continue
         refusal = trial.refusal(one)
         if refusal is None:
             trial.use(one)
@@ -113,12 +127,20 @@ def _one(asked: Asked, windows: Sequence[tuple[Window, Limit | None]], counts: _
     if refused and plan.all_or_nothing:
         first = next(iter(refused.values()))
         refused = {one.position: refused.get(one.position, first) for one in asked.recipients}
-        admitted = []
+        admitted, kept = [], {}
     elif not plan.test:
         trial.keep()
+        if storms is not None:
+            storms.note(plan, admitted, kept)
     purse = counts.purses[plan.message.account_id]
     credit = None if purse.limit is None else purse.balance
-    return Admission(admitted=tuple(admitted), refused=refused, credit=credit)
+    return Admission(admitted=tuple(admitted), refused=refused, kept=kept, credit=credit)
+
+
+def _storms(connection: Connection, asked: Sequence[Asked], now: int) -> Storms | None:
+    """Return the windows that the submissions are about, None where they are about none: most are."""
+    texts = [(each.plan, one) for each in asked if each.plan.collapse is not None for one in each.recipients]
+    return Storms(connection, texts, now=now) if texts else None
 
 
 class _Trial:

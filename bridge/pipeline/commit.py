@@ -24,6 +24,7 @@ from bridge.model.message import Receipt, Result, recipient_id
 from bridge.model.state import State
 from bridge.pipeline.admit import Asked, admit
 from bridge.pipeline.order import in_order
+from bridge.pipeline.storms import tell
 from bridge.store import events, submissions
 from bridge.store.engine import DatabaseError, is_race, name_of
 from bridge.telemetry import get_logger
@@ -250,6 +251,10 @@ def _wave(
         if admission.admitted and not plan.test
     ]
     submissions.insert(connection, [(plan.message, admitted) for plan, admitted, _ in kept], now=now)
+    collapsed = [
+        (plan.message, each.kept) for plan, each in zip(plans, admissions, strict=True) if each.kept and not plan.test
+    ]
+    tell(connection, collapsed, now=now)
     events.add(connection, [event for plan, _, receipt in kept for event in _refusals(plan, receipt)], now=now)
     return receipts
 
@@ -285,9 +290,10 @@ def receipt_of(plan: Plan, admission: Admission) -> Receipt:
 
 def _receipt(plan: Plan, known: dict[str, str], admission: Admission) -> Receipt:
     results = plan.results
-    if known or admission.refused:
+    if known or admission.refused or admission.kept:
         refused = {recipient_id(plan.message.id, position): error for position, error in admission.refused.items()}
-        results = tuple(_result(one, known, refused) for one in plan.results)
+        kept = {recipient_id(plan.message.id, position): head for position, head in admission.kept.items()}
+        results = tuple(_result(one, known, refused, kept) for one in plan.results)
     if admission.admitted:
         message_id: str | None = plan.message.id
     else:
@@ -295,7 +301,7 @@ def _receipt(plan: Plan, known: dict[str, str], admission: Admission) -> Receipt
     return Receipt(message_id=message_id, results=results, credit=admission.credit)
 
 
-def _result(result: Result, known: dict[str, str], refused: dict[str, BridgeError]) -> Result:
+def _result(result: Result, known: dict[str, str], refused: dict[str, BridgeError], kept: dict[str, str]) -> Result:
     own = result.recipient_id
     if own is None:
         return result
@@ -303,6 +309,8 @@ def _result(result: Result, known: dict[str, str], refused: dict[str, BridgeErro
         return replace(result, recipient_id=known[own], duplicate=True, state=None, parts=0, price=0, due_at=None)
     if own in refused:
         return Result(number=result.number, refusal=refused[own], duplicate=result.duplicate)
+    if own in kept and not result.duplicate:
+        return replace(result, state=State.CANCELLED, price=0, due_at=None, collapsed_into=kept[own])
     return result
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.model.limits import Limit
     from bridge.pipeline.commit import Writer
+    from bridge.pipeline.digests import Digests
     from bridge.pipeline.record import End
     from bridge.pipeline.routing import Route, Router
     from bridge.store.engine import Connection, Store
@@ -89,6 +90,7 @@ class Dispatcher:
         pace: Pace | None = None,
         rates: Mapping[str, Limit] | None = None,
         asked: Collection[str] = (),
+        digests: Digests | None = None,
         clock: Clock = system_clock,
         timer: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -96,6 +98,7 @@ class Dispatcher:
         """Prepare; ``owner`` names this process among all that ever share the store.
 
         ``rates`` bound the texts that carriers get in a time, ``asked`` are those that are asked about theirs.
+        ``digests`` end the windows of storms.
         """
         self._store = store
         self._writer = writer
@@ -137,6 +140,7 @@ class Dispatcher:
             timer=timer,
             shut=self._shut,
             woken=self.wake,
+            digests=digests,
         )
         self._stopping = False
         self._feeders: list[asyncio.Task[None]] = []
@@ -287,7 +291,7 @@ class Dispatcher:
             line.begin(name, self._timer())
             outcome = Outcome.unknown("the bridge stopped before the answer")
             try:
-                outcome = await carrier.send(_outgoing(row, name))
+                outcome = await carrier.send(outgoing_of(row, name))
                 if not isinstance(outcome, Outcome):
                     raise TypeError("no outcome")  # noqa: TRY301 - what follows holds for it
             except Exception:  # noqa: BLE001 - one text that breaks a carrier's code stops no other
@@ -358,7 +362,8 @@ def _release(
     return queue.release(connection, owner=owner, keys=[*keys, *lost], now=store.now(connection))
 
 
-def _outgoing(row: Claimed, name: str) -> Outgoing:
+def outgoing_of(row: Claimed, name: str) -> Outgoing:
+    """Return a row as its carrier gets it; ``name`` is its recipient id."""
     return Outgoing(
         id=name,
         message_id=row.message_id,

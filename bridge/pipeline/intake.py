@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.model.message import Receipt, Submission
     from bridge.pipeline.accept import Plan, Rules
     from bridge.pipeline.commit import Writer
+    from bridge.pipeline.digests import Digests
     from bridge.pipeline.snapshot import Snapshot
     from bridge.telemetry import Metrics
 
@@ -37,6 +38,7 @@ class Intake:
         snapshot: Snapshot,
         rules: Rules,
         metrics: Metrics,
+        digests: Digests | None = None,
         clock: Clock = system_clock,
     ) -> None:
         """Put the parts together."""
@@ -44,6 +46,7 @@ class Intake:
         self.snapshot = snapshot
         self.rules = rules
         self._metrics = metrics
+        self._digests = digests
         self._clock = clock
         self._doors: dict[str, tuple[Counter, Histogram]] = {}
 
@@ -51,8 +54,10 @@ class Intake:
         """Return what would be committed. Raises a :exc:`~bridge.model.errors.Refusal`."""
         return accept(submission, directory=self.snapshot.directory, rules=self.rules, now=self._clock())
 
-    async def submit(self, submission: Submission) -> Receipt:
+    async def submit(self, submission: Submission, *, authentication_results: str | None = None) -> Receipt:
         """Take a submission; when this returns, it survives any crash.
+
+        ``authentication_results`` are for the log: how its sender was believed, in the words of RFC 8601.
 
         What is wrong with a recipient is in its result; all may be refused. Raises a
         :exc:`~bridge.model.errors.Refusal` for what is wrong with the whole of it, a
@@ -61,32 +66,34 @@ class Intake:
         began = self._clock()
         door = submission.door
         try:
-            receipt = await self._writer.submit(await self._plan(submission))
+            plan = await self._plan(submission)
+            if self._digests is not None and plan.collapse is not None and not plan.test:
+                await self._digests.end_before(plan)
+            receipt = await self._writer.submit(plan)
         except StoreUnavailable:
             self._metrics.refused.labels(door, StoreUnavailable.code).inc()
             raise
         except BridgeError as error:
             self.refused(door, error)
             raise
-        self._tell(submission, receipt, seconds=(self._clock() - began).total_seconds())
+        told = {} if authentication_results is None else {"authentication_results": authentication_results}
+        self._tell(submission, receipt, told, seconds=(self._clock() - began).total_seconds())
         return receipt
 
-    def _tell(self, submission: Submission, receipt: Receipt, *, seconds: float) -> None:
+    def _tell(self, submission: Submission, receipt: Receipt, more: dict[str, str], *, seconds: float) -> None:
         """Count and log what became of a submission."""
         door = submission.door
-        fresh = duplicates = 0
-        codes = []
-        for result in receipt.results:
-            if result.refusal is not None:
-                codes.append(result.refusal.code)
-                self.refused(door, result.refusal)
-            elif result.duplicate:
-                duplicates += 1
-            else:
-                fresh += 1
+        codes = [result.refusal.code for result in receipt.results if result.refusal is not None]
+        taken = [result for result in receipt.results if result.refusal is None]
+        duplicates = sum(result.duplicate for result in taken)
+        collapsed = sum(result.collapsed_into is not None for result in taken)
+        for code in codes:
+            self._metrics.refused.labels(door, code).inc()
         accepted, accept_seconds = self._of_door(door)
         if not submission.test:
-            accepted.inc(fresh)
+            accepted.inc(len(taken) - duplicates - collapsed)
+            if collapsed:
+                self._metrics.collapsed.labels(door).inc(collapsed)
         if duplicates:
             self._metrics.duplicates.labels(door).inc(duplicates)
         accept_seconds.observe(seconds)
@@ -97,8 +104,11 @@ class Intake:
             "recipients": len(receipt.results),
             "duplicates": duplicates,
         }
+        if collapsed:
+            told["collapsed"] = collapsed
         if codes:
             told |= {"refused": len(codes), "codes": sorted(set(codes))}
+        told |= more
         if submission.test:
             told["test"] = True
         _log.info("accepted" if receipt.message_id is not None else "refused", **told)

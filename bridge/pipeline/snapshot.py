@@ -14,7 +14,7 @@ from bridge.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.model.account import Account, Directory
+    from bridge.model.account import Directory, Mailbox
     from bridge.store.engine import Store
 
 _log = get_logger(__name__)
@@ -60,16 +60,16 @@ class Snapshot:
             except Exception:  # noqa: BLE001 - an old directory serves better than none
                 _log.exception("directory not refreshed")
 
-    async def account_for(self, address: str) -> Account:
-        """Return the account for which a mailbox may send; before it is refused, the database is asked again.
+    async def mailbox_for(self, address: str) -> Mailbox:
+        """Return the rule by which a mailbox may send; before it is refused, the database is asked again.
 
         Raises :exc:`SenderRefused`, :exc:`~bridge.model.errors.AccountDisabled`, :exc:`StoreUnavailable`.
         """
         try:
-            return self.directory.account_for(address)
+            return self.directory.mailbox_for(address)
         except (SenderRefused, AccountDisabled):
             await self.renew()
-            return self.directory.account_for(address)
+            return self.directory.mailbox_for(address)
 
     async def renew(self) -> None:
         """Ask the database again, unless that was just done. Raises :exc:`StoreUnavailable`.

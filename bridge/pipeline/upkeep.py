@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from bridge.pipeline.commit import Writer
+    from bridge.pipeline.digests import Digests
     from bridge.pipeline.routing import Router
     from bridge.store.engine import Connection, Store
 
@@ -62,6 +63,7 @@ class Upkeep:
         timer: Callable[[], float],
         shut: Callable[[], Collection[str]],
         woken: Callable[[], None],
+        digests: Digests | None = None,
     ) -> None:
         """Prepare; ``shut`` names lanes that nobody looks at now, ``woken`` is called when texts were queued."""
         self._store = store
@@ -75,6 +77,7 @@ class Upkeep:
         self._timer = timer
         self._shut = shut
         self._woken = woken
+        self._digests = digests
 
     async def keep(self) -> None:
         """Renew our leases long before they end, take over those that ran out, empty lanes that are gone."""
@@ -105,12 +108,14 @@ class Upkeep:
                 await asyncio.sleep(self._lease / 4)
 
     async def call(self) -> None:
-        """Queue scheduled texts whose time has come, and sweep away what is over."""
+        """Queue scheduled texts whose time has come and digests of storms, and sweep away what is over."""
         swept = self._timer()
         while True:
             await asyncio.sleep(self._poll)
             try:
                 if await self._writer.run(partial(promote_due, store=self._store)):
+                    self._woken()
+                if self._digests is not None and await self._digests.end_over():
                     self._woken()
                 if self._timer() - swept >= SWEEP:
                     swept = self._timer()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from bridge.model.rules import AccountRules
 
 RESCHEDULED = "rescheduled"
+OPERATOR = "the operator"
+"""Who wants a change that no program asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +127,7 @@ def find(connection: Connection, message_id: str) -> Kept:
 
 
 def cancel(
-    connection: Connection, message_id: str, position: int | None, *, by: str = "the operator", now: int
+    connection: Connection, message_id: str, position: int | None, *, by: str = OPERATOR, now: int
 ) -> list[Move]:
     """Cancel what has not left: recipients that are held, scheduled or queued. ``by`` is who wants it.
 

@@ -439,3 +439,28 @@ early_reports = Table(
     Index("ix_early_reports_created_at", "created_at"),
 )
 """Reports on texts that nobody knows yet: they overtook the answer of the send, or are of somebody else."""
+
+storms = Table(
+    "storms",
+    metadata,
+    Column("account_id", RowId, ForeignKey("accounts.id"), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("shape", String(32), nullable=False),
+    Column("message_id", MessageId, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("span", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False, server_default="0"),
+    Column("first_at", BigInteger),
+    Column("last_at", BigInteger),
+    Column("last_id", MessageId),
+    Column("last_position", Integer),
+    PrimaryKeyConstraint("account_id", "origin", "number", "shape"),
+    Index("ix_storms_ends_at", "ends_at"),
+    sqlite_with_rowid=False,
+)
+"""Windows in which alike texts to a number become one. ``shape`` is a hash of what they have in common, ``message_id``
+and ``position`` are of the text that went out, ``span`` is the window's length in milliseconds. Of the ``count`` that
+were kept and not sent, the first and the last came at ``first_at`` and ``last_at``, the last as ``last_id`` with
+``last_position``."""

@@ -11,16 +11,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from bridge.model.errors import InvalidRequest, TooManyRecipients
-from bridge.telemetry import get_logger
 from soap.faces.forms import parse_fields, read_body
-from soap.faces.legacy import answered, item_values, read_json, read_values
+from soap.faces.legacy import answered, item_values, read_json, read_values, refused
 from soap.faces.methods import OnlyBy
 from soap.faces.records import plain
-from soap.faces.unexpected import known
+from soap.faces.unexpected import attempt
 from soap.operations.sending import MOST_ITEMS
 from soap.results import TAKEN, Result, result
 from soap.service import perform
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
     from soap.receiving import Bodies
     from soap.visit import Visit, Visits
-
-_log = get_logger(__name__)
 
 DOOR: Final = "bulk"
 PATHS: Final = ("/ws_json_bulk.php", "/api/ws_json_bulk.php")
@@ -59,20 +55,19 @@ class BulkJson:
 
     async def _serve(self, request: Request) -> Response:
         visit = self._visits.visit(request, door=DOOR)
-        try:
+
+        async def answer() -> tuple[int, Any]:
             query = read_values(parse_fields(request.scope["query_string"]))
             elements = read_elements(await read_body(request, self._bodies))
             login = {name: query[name] for name in _OF_THE_CALL if name in query}
-            status, answers = await _send(visit, elements, login)
-            told: Any = answers
-        except ClientDisconnect:
-            raise
-        except Exception as raised:  # noqa: BLE001 - whatever it is, there is an answer for it
-            error = known(raised, visit_id=visit.id, path=request.scope["path"])
-            _log.info("call refused", id=visit.id, door=DOOR, code=error.code)
-            status, text = result(error)
+            return await _send(visit, elements, login)
+
+        def refuse(raised: Exception) -> tuple[int, Any]:
+            status, text = refused(raised, visit, request)
             told = {"status": REFUSED, "status_code": status, "status_text": text, "request_id": visit.id}
-            del error  # it leads to this frame, and to the body: kept here, only the collector would free them
+            return status, told
+
+        status, told = await attempt(answer, refuse)
         return answered(status, json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"), "application/json")
 
 

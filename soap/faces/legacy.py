@@ -14,7 +14,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -23,8 +22,8 @@ from bridge.telemetry import get_logger
 from soap.faces.forms import read_fields
 from soap.faces.methods import OnlyBy
 from soap.faces.records import append, http_status
-from soap.faces.unexpected import known
-from soap.results import result
+from soap.faces.unexpected import attempt, known
+from soap.results import Result, result
 from soap.schema import REQUESTS
 from soap.service import perform
 from soap.writing import writable
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from soap.receiving import Bodies
-    from soap.visit import Visits
+    from soap.visit import Visit, Visits
 
 _log = get_logger(__name__)
 
@@ -65,23 +64,29 @@ class LegacyXml:
         visit = self._visits.visit(request, door=DOOR)
         root = etree.Element("response")
         told = etree.SubElement(root, "service")
-        try:
+
+        async def answer() -> int:
             values = read_values(await read_fields(request, self._bodies))
             told.text = writable(str(values.get("service", ""))[:64])
-            answer = await perform(read_service(values), visit, values)
-        except ClientDisconnect:
-            raise
-        except Exception as raised:  # noqa: BLE001 - whatever it is, there is an answer for it
-            error = known(raised, visit_id=visit.id, path=request.scope["path"])
-            status, text = result(error)
+            found = await perform(read_service(values), visit, values)
+            append(root, found)
+            return int(found.status)
+
+        def refuse(raised: Exception) -> int:
+            status, text = refused(raised, visit, request)
             for name, value in (("status", str(status)), ("status_text", text), ("request_id", visit.id)):
                 etree.SubElement(root, name).text = writable(value)
-            _log.info("call refused", id=visit.id, door=DOOR, code=error.code)
-            del error  # it leads to this frame, and to the body: kept here, only the collector would free them
-        else:
-            append(root, answer)
-            status = answer.status
+            return status
+
+        status = await attempt(answer, refuse)
         return answered(status, etree.tostring(root, encoding="UTF-8", xml_declaration=True), "text/xml")
+
+
+def refused(raised: Exception, visit: Visit, request: Request) -> Result:
+    """Return status and text for what a call raised, and log that it was refused."""
+    error = known(raised, visit_id=visit.id, path=request.scope["path"])
+    _log.info("call refused", id=visit.id, door=visit.door, code=error.code)
+    return result(error)
 
 
 def answered(status: int, body: bytes, kind: str) -> Response:

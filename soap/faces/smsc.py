@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from bridge.model.errors import InvalidRequest
-from bridge.telemetry import get_logger
 from soap.faces.forms import read_fields
 from soap.faces.methods import OnlyBy
 from soap.faces.smsc_answers import JSON, TEXT, Answering
 from soap.faces.smsc_calls import is_list
 from soap.faces.smsc_orders import DOOR, read_choice
 from soap.faces.smsc_terms import CHARSETS, DEFAULT_CHARSET, decode, fault
-from soap.faces.unexpected import known
+from soap.faces.unexpected import attempt, known, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from soap.faces.smsc_calls import Smsc
     from soap.receiving import Bodies
     from soap.visit import Visit, Visits
-
-_log = get_logger(__name__)
 
 
 class SmscFiles:
@@ -56,22 +52,24 @@ class SmscFiles:
         async def serve(request: Request) -> Response:
             visit = self._visits.visit(request, door=DOOR)
             answering = Answering(fmt=TEXT, charset=DEFAULT_CHARSET)
-            try:
+
+            async def answer() -> Response:
+                # An error is answered in the form that was understood so far.
+                nonlocal answering
                 raw = await read_fields(request, self._bodies)
                 charset = _charset(raw.get("charset", b""))
                 answering = Answering(fmt=TEXT, charset=charset)
                 answering = Answering(fmt=_format(raw.get("fmt", b"")), charset=charset)
                 fields = {key: decode(value, charset) for key, value in raw.items()}
                 return await file(visit, fields, answering)
-            except ClientDisconnect:
-                raise
-            except Exception as raised:  # noqa: BLE001 - whatever it is, there is an answer for it
+
+            def fail(raised: Exception) -> Response:
                 error = known(raised, visit_id=visit.id, path=request.scope["path"])
                 if fault(error) is None:
-                    _log.warning("call not answered", id=visit.id, path=request.scope["path"], code=error.code)
-                told = answering.failed(error, status=name == "status")
-                del error  # it leads to this frame, and to the body: kept here, only the collector would free them
-                return told
+                    unanswered(error, visit_id=visit.id, path=request.scope["path"])
+                return answering.failed(error, status=name == "status")
+
+            return await attempt(answer, fail)
 
         return serve
 

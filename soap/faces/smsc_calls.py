@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.calls.logins import Password
-from bridge.model.errors import BridgeError, InvalidRequest, Trouble, UnknownMessage, WrongState
+from bridge.model.errors import BridgeError, InvalidRequest, Refusal, Trouble, UnknownMessage, WrongState
 from bridge.model.numbers import to_local
 from soap.faces.smsc_orders import Repeats, read_orders
 from soap.faces.smsc_terms import STATUS, Code, Fault, fault
@@ -107,7 +107,7 @@ class Smsc:
         ]
 
     async def delete(self, visit: Visit, fields: Mapping[str, str]) -> None:
-        """Cancel texts that have not begun to leave.
+        """Cancel texts that have not begun to leave; carriers are asked for those that they have.
 
         Raises :exc:`UnknownMessage` when there is none of them, :exc:`WrongState` when one is too far on its way; the
         others are cancelled all the same.
@@ -116,15 +116,12 @@ class Smsc:
         found = [status for _, _, status in await self._pairs(visit, caller, fields) if status is not None]
         if not found:
             raise UnknownMessage("no such message")
-        late = None
-        for status in found:
-            try:
-                moved = await visit.desk.cancel(caller, status.recipient_id)
-            except WrongState as error:
-                late = error
-                continue
-            if not any(one.changed for one in moved):
-                late = WrongState(f"it is {status.state}")
+        late: Refusal | None = None
+        for moved in await visit.desk.cancel_many(caller, [status.recipient_id for status in found]):
+            if isinstance(moved, Refusal):
+                late = moved
+            elif not any(one.changed for one in moved):
+                late = WrongState(f"it is {moved[0].after}")
         if late is not None:
             raise late
 

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lxml import etree
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from bridge.model.errors import BridgeError, InvalidRequest, UnknownMessage, WrongState
-from bridge.telemetry import get_logger
 from soap import faults
 from soap.envelope import Sent, open_envelope, supposed_version
 from soap.faces.forms import parse_fields
@@ -24,7 +22,7 @@ from soap.faces.smsc_answers import HEADERS, status_values
 from soap.faces.smsc_calls import is_list
 from soap.faces.smsc_orders import DOOR, read_choice
 from soap.faces.smsc_terms import NO_MESSAGE, NOT_DELETED, decode, fault, money
-from soap.faces.unexpected import known
+from soap.faces.unexpected import attempt, known, unanswered
 from soap.faults import Fault
 from soap.security import split_name
 from soap.visit import new_id
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
     from soap.faults import Version
     from soap.receiving import Bodies
     from soap.visit import Visit, Visits
-
-_log = get_logger(__name__)
 
 NAMESPACE: Final = "https://smsc.ru/sys/soap.php"
 PATH: Final = "/sys/soap.php"
@@ -96,20 +92,23 @@ class SmscSoap:
         coding = headers.get("content-encoding", "")
         version = supposed_version(kind)
         visit_id = new_id()
-        try:
+
+        async def answer() -> tuple[bytes, int]:
+            nonlocal version
             async with self._bodies.receive(headers, receive) as body:
                 sent = Sent(body=body, media_type=kind, charset=charset, coding=coding)
                 call = open_envelope(sent, limit=self._bodies.limit)
             version = call.version
             visit = self._visits.of(scope, door=DOOR, header=call.header, visit_id=visit_id)
-            body, status = _enveloped(await self._answer(visit, call.element), version), 200
-        except ClientDisconnect:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a Fault
-            fault_ = _fault(error, visit_id)
-            version = fault_.version or version
-            body, status = faults.render(fault_, version, visit_id), 500
-            del fault_  # it leads to this frame, and to the body: kept here, only the collector would free them
+            return _enveloped(await self._answer(visit, call.element), version), 200
+
+        def fail(raised: Exception) -> tuple[bytes, int]:
+            nonlocal version
+            told = _fault(raised, visit_id)
+            version = told.version or version
+            return faults.render(told, version, visit_id), 500
+
+        body, status = await attempt(answer, fail)
         await Response(body, status, HEADERS | {"content-type": version.content_type})(scope, receive, send)
 
     async def _answer(self, visit: Visit, element: _Element) -> _Element:
@@ -161,7 +160,7 @@ def _fault(error: Exception, visit_id: str) -> Fault:
     if isinstance(error, Fault):
         return error
     trouble = known(error, visit_id=visit_id, path=PATH)
-    _log.warning("call not answered", id=visit_id, path=PATH, code=trouble.code)
+    unanswered(trouble, visit_id=visit_id, path=PATH)
     return faults.of(trouble)
 
 

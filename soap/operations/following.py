@@ -60,7 +60,7 @@ async def update_sms(call: Call) -> Any:
 
 
 async def cancel_sms(call: Call) -> Any:
-    """Cancel what has not begun to leave."""
+    """Cancel what has not begun to leave, and ask carriers for what they have."""
     return _changed(await call.desk.cancel(call.caller, call.asked.required_word("message_id")))
 
 
@@ -100,7 +100,8 @@ def _changed(moves: Sequence[Moved]) -> Any:
 
 
 def _moved(one: Moved) -> Any:
-    late = None if one.changed else WrongState(f"too late: it is {one.after}")
+    why = f"; the carrier says: {one.said}" if one.said else ""
+    late = None if one.changed else WrongState(f"too late: it is {one.after}{why}")
     return said(
         schema.ChangedRecipient,
         result(late),

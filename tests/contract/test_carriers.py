@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bridge import config, doors
-from bridge.carriers.base import Asked, Called, Fetched, Pending, Urls
+from bridge.carriers.base import Asked, Called, Fetched, Funded, Pending, Recalled, Urls
 from bridge.carriers.registry import KINDS
 from bridge.model.errors import ConfigError, StoreUnavailable
 from bridge.model.message import Outgoing, Verdict, recipient_id
@@ -61,9 +61,10 @@ VERDICTS: Mapping[Told, Verdict] = {
     Told.LOSE_UNSENT: Verdict.UNKNOWN,
     Told.DELIVERED: Verdict.ACCEPTED,
     Told.UNDELIVERED: Verdict.ACCEPTED,
+    Told.WAIT: Verdict.ACCEPTED,
     Told.REPLY: Verdict.ACCEPTED,
 }
-UNARRIVED = {Told.REFUSE, Told.DEFER, Told.LOSE_UNSENT}
+UNARRIVED = {Told.REFUSE, Told.DEFER, Told.LOSE_UNSENT, Told.WAIT}
 
 TEXTS = (
     "plain",
@@ -414,6 +415,62 @@ def test_replies_reach_the_sink(case: Case, told: Told, tmp_path: Path) -> None:
             ] * 2
             assert len({one.carrier_id for one in news}) == 2
             assert all(one.at.utcoffset() is not None for one in news)
+
+    run(main)
+
+
+@each
+def test_only_those_that_can_are_asked_for_a_text_back(case: Case, tmp_path: Path) -> None:
+    """A carrier says by its class that it takes texts back; who is asked of others would wait for nothing."""
+
+    async def main() -> None:
+        async with case.upstream(tmp_path) as upstream:
+            assert isinstance(made(case, upstream.table()), Recalled) is (Told.WAIT in case.told)
+
+    run(main)
+
+
+@pytest.mark.parametrize(("case", "told"), can(Told.WAIT))
+def test_what_waits_there_is_taken_back(case: Case, told: Told, tmp_path: Path) -> None:
+    """What waits is taken back once, and never arrives; of what is on its way, or not known, the carrier says why."""
+
+    async def main() -> None:
+        async with case.upstream(tmp_path) as upstream:
+            upstream.tell(OTHER, told)
+            async with opened(case, upstream) as carrier:
+                assert isinstance(carrier, Recalled)
+                sent = {}
+                for number in (NUMBER, OTHER):
+                    text = outgoing(number)
+                    outcome = await carrier.send(text)
+                    sent[number] = Pending(id=text.id, carrier_id=outcome.carrier_id, number=number, sent_at=NOW)
+                back = await carrier.recall(sent[OTHER])
+                assert (back.done, back.words) == (True, "")
+                never = outgoing(OTHER)
+                foreign = Pending(id=never.id, carrier_id=None, number=OTHER, sent_at=NOW)
+                for late in (sent[NUMBER], sent[OTHER], foreign):
+                    kept = await carrier.recall(late)
+                    assert not kept.done
+                    assert kept.words
+                    assert late.number[1:] not in kept.words
+            assert [arrival.number for arrival in upstream.arrived()] == [NUMBER]
+
+    run(main)
+
+
+@each
+def test_credit_is_told(case: Case, tmp_path: Path) -> None:
+    """What is left is as the upstream writes it. A carrier that cannot say is not asked, or names what is not set."""
+    changes, left = getattr(case, "credit", None) or ({}, None)
+
+    async def main() -> None:
+        async with case.upstream(tmp_path) as upstream, opened(case, upstream, changes=changes) as carrier:
+            if left is not None:
+                assert isinstance(carrier, Funded)
+                assert await carrier.credit() == left
+            elif isinstance(carrier, Funded):
+                with pytest.raises(ConfigError, match=r"^carriers\.main: "):
+                    await carrier.credit()
 
     run(main)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.contract.carriers.case import REPLY_TEXT, Told
 from tests.contract.carriers.http import _SECRET, _TOKEN, _Modern
 from tests.support.hosted import hosted, toml
 from tests.support.served import Served, until
+from tests.support.smsc_server import SmscServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.enable_socket]
 
@@ -72,3 +75,44 @@ def test_out_and_back(tmp_path: Path) -> None:
         assert upstream.refusals == []
     for hidden in (_SECRET, _TOKEN, REPLY_TEXT, "the first", DELIVERED[1:]):
         assert hidden not in served.logged()
+
+
+def test_taken_back(tmp_path: Path) -> None:
+    """A text that waits at its provider is taken back by SOAP, by the SMSC call and by the command; none arrives."""
+    upstream = SmscServer(apikey=True)
+    numbers = ["+972502345670", "+972502345671", "+972502345672", "+972502345673"]
+    with hosted(upstream) as _:
+        served = Served(tmp_path)
+        text = served.config.read_text(encoding="utf-8").partition("[carriers.sandbox]")[0]
+        served.config.write_text(text + "[carriers.main]\n" + toml(upstream.table()), encoding="utf-8")
+        for number in numbers[:3]:
+            upstream.tell(number, Told.WAIT)
+        key = json.loads(served.command("key", "create", "acme", "--user", "erp", "--json").stdout)
+        served.start()
+        try:
+            to = [part for number in numbers for part in ("--to", number)]
+            sent = served.command("send", "--account", "acme", *to, "not now", "--json")
+            message_id = json.loads(sent.stdout)["id"]
+            until(lambda: set(states(served).values()) == {"sent"} or None, seconds=20)
+
+            answer = called(served, "/ws.php", service="cancel_sms", token=key["token"], message_id=f"{message_id}-1")
+            assert b"<state>undelivered</state><state_before>sent</state_before>" in answer
+            asked = {"apikey": key["token"], "id": message_id, "phone": numbers[1], "del": "1", "fmt": "3"}
+            assert json.loads(called(served, "/sys/status.php", **asked)) == {"result": "OK"}
+            told = json.loads(served.command("message", "cancel", message_id, "--json").stdout)
+            assert [one["state"] for one in told] == ["undelivered"] * 3 + ["sent"]
+            assert told[3]["said"] == "status 0: given to the operator"
+            late = called(served, "/sys/status.php", **asked | {"phone": numbers[3]})
+            assert json.loads(late) == {"error": "cannot be deleted", "error_code": 5}
+        finally:
+            code = served.stop()
+        assert code == 0
+        assert states(served) == dict(zip(numbers, ["undelivered"] * 3 + ["sent"], strict=True))
+        assert [arrival.number for arrival in upstream.arrived()] == numbers[3:]
+
+
+def called(served: Served, path: str, **fields: str) -> bytes:
+    """Make a program's call by a form, and return what is answered."""
+    body = urllib.parse.urlencode(fields).encode()
+    with urllib.request.urlopen(f"{served.http}{path}", body, timeout=20) as answer:  # noqa: S310 - our own address
+        return bytes(answer.read())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import ssl
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -14,7 +15,10 @@ from typing import Any, TypeVar
 import uvloop
 
 from bridge.model.errors import Refusal
-from smtp.protocol import Frame, MailProtocol
+from smtp import client as peers
+from smtp.frame import Bounds, Frame
+from smtp.parameters import MailParameters, RecipientParameters
+from smtp.protocol import MailProtocol
 
 T = TypeVar("T")
 
@@ -75,7 +79,11 @@ class Double:
     """
 
     def __init__(self) -> None:
-        self.peer = ""
+        self.client = peers.Client()
+        self.connects = 0
+        self.mail_parameters: MailParameters | None = None
+        self.recipient_parameters: list[RecipientParameters] = []
+        self.logins: list[tuple[str, str]] = []
         self.sender: str | None = None
         self.recipients: list[str] = []
         self.mails: list[tuple[str | None, tuple[str, ...], bytes]] = []
@@ -85,36 +93,51 @@ class Double:
         self.reached: set[str] = set()
         self.told: list[Refusal] = []
 
-    def connected(self, peer: str) -> None:
-        self.peer = peer
+    def connected(self, client: peers.Client) -> None:
+        self.client = client
+        self.connects += 1
 
-    async def mail(self, address: str) -> str:
+    async def login(self, user: str, password: str) -> str:
+        self.logins.append((user, password))
+        return await self._answer("login", "235 2.7.0 Welcome")
+
+    async def mail(self, address: str, parameters: MailParameters) -> str:
         self.heard.append(address)
         self.sender = address
+        self.mail_parameters = parameters
         return await self._answer("mail", "250 2.1.0 OK")
 
-    async def recipient(self, address: str) -> str:
+    async def recipient(self, address: str, parameters: RecipientParameters) -> str:
         self.heard.append(address)
         answer = await self._answer("recipient", "250 2.1.5 OK")
-        self.recipients += [address] * answer.startswith("250")
+        if answer.startswith("250"):
+            self.recipients.append(address)
+            self.recipient_parameters.append(parameters)
         return answer
 
     def refused(self, error: Refusal) -> None:
         self.told.append(error)
 
-    async def content(self, content: bytes) -> str:
+    async def content(self, content: bytes) -> Sequence[str]:
         answer = await self._answer("content", "250 2.0.0 Accepted")
         self.mails.append((self.sender, tuple(self.recipients), content))
-        return answer
+        if self.client.service is not peers.Service.LMTP:
+            return (answer,)
+        return [self._says(f"content {address}", answer) for address in self.recipients]
 
     def reset(self) -> None:
         self.sender = None
+        self.mail_parameters = None
         self.recipients = []
+        self.recipient_parameters = []
 
     async def _answer(self, step: str, usual: str) -> str:
         self.reached.add(step)
         if step in self.holds:
             await self.holds[step].wait()
+        return self._says(step, usual)
+
+    def _says(self, step: str, usual: str) -> str:
         answer = self.answers.get(step, usual)
         if isinstance(answer, Exception):
             raise answer
@@ -153,13 +176,20 @@ async def hosting(
     limit: int = 100_000,
     timeout: float = 60.0,  # noqa: ASYNC109
     time: Callable[[], float] | None = None,
+    service: peers.Service = peers.Service.SMTP,
+    **particular: Any,
 ) -> AsyncIterator[Host]:
-    """Give a server. At the end no connection may be left, no task, and nothing that the loop complained of."""
+    """Give a server. At the end no connection may be left, no task, and nothing that the loop complained of.
+
+    What is ``particular`` goes to its frame.
+    """
     loop = asyncio.get_running_loop()
     complaints: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     before = asyncio.all_tasks()
-    host = Host(Frame(hostname="sms.example.com", limit=limit, timeout=timeout, loop=loop, time=time), Double())
+    told = {"bounds": Bounds(timeout=timeout, errors=1000), "time": time, "service": service} | particular
+    frame = Frame(hostname="sms.example.com", limit=limit, loop=loop, **told)
+    host = Host(frame, Double())
     server = await loop.create_server(host.connection, "127.0.0.1", 0)
     host.port = server.sockets[0].getsockname()[1]
     try:
@@ -204,18 +234,23 @@ class Client:
         await self.send((line.encode() if isinstance(line, str) else line) + b"\r\n")
         return await self.reply()
 
-    async def greet(self) -> None:
+    async def greet(self, hello: str = "EHLO") -> None:
         """Begin: greeting and EHLO."""
         assert (await self.reply()).startswith("220 ")
-        assert (await self.say("EHLO client.example.com")).startswith("250-")
+        assert (await self.say(f"{hello} client.example.com")).startswith("250-")
 
-    async def begin(self, *recipients: str) -> None:
+    async def begin(self, *recipients: str, hello: str = "EHLO") -> None:
         """Go as far as the 354 of DATA."""
-        await self.greet()
+        await self.greet(hello)
         assert (await self.say("MAIL FROM:<ann@example.com>"))[:3] == "250"
         for recipient in recipients or ("bob@example.com",):
             assert (await self.say(f"RCPT TO:<{recipient}>"))[:3] == "250"
         assert (await self.say("DATA"))[:3] == "354"
+
+    async def secure(self, context: ssl.SSLContext) -> None:
+        """Go on behind TLS. Raises ssl.SSLError and its like."""
+        async with asyncio.timeout(DEADLINE):
+            await self.writer.start_tls(context, server_hostname="127.0.0.1")
 
     async def rest(self) -> str:
         """Return all that still comes until the server ends the connection."""
@@ -230,15 +265,15 @@ class Client:
 
 
 @asynccontextmanager
-async def calling(host: Host | int) -> AsyncIterator[Client]:
+async def calling(host: Host | int, *, to: str = "127.0.0.1") -> AsyncIterator[Client]:
     """Give a client's connection, closed at the end of the block."""
     port = host if isinstance(host, int) else host.port
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(to, port)
     try:
         yield Client(reader, writer)
     finally:
         writer.close()
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()
 
 
@@ -248,7 +283,10 @@ async def talk(
     limit: int = 100_000,
     timeout: float = 60.0,  # noqa: ASYNC109
     time: Callable[[], float] | None = None,
+    service: peers.Service = peers.Service.SMTP,
+    **particular: Any,
 ) -> AsyncIterator[tuple[Host, Client]]:
     """Give a server and a client that is connected to it."""
-    async with hosting(limit=limit, timeout=timeout, time=time) as host, calling(host) as client:
+    wanted = {"limit": limit, "timeout": timeout, "time": time, "service": service} | particular
+    async with hosting(**wanted) as host, calling(host) as client:
         yield host, client

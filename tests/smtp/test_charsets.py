@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtp import charsets
-from smtp.charsets import decode, plausible
+from smtp import charset_names
+from smtp.charsets import decode, plausible, read
 
 HEBREW = "שלום עולם, 5 ₪"
 RUSSIAN = "Сервер недоступен"
@@ -58,7 +58,81 @@ NAMES = {
     "iso_8859-1:1987": ("cp1252", "“café” – 5 €"),
     "iso-8859-9": ("cp1254", "“İstanbul” ğ"),
     "ansi": ("cp1252", "café"),
+    "x-x-big5": ("big5", "伺服器"),
+    "big5-eten": ("big5", "伺服器"),
+    "x-mac-hebrew": ("cp1255", "שלום"),
+    "x-mac-ce": ("mac_latin2", "Łódź"),
+    "x-mac-japanese": ("shift_jis", "サーバー"),
+    "x-mac-chinesetrad": ("big5", "伺服器"),
+    "x-mac-chinesesimp": ("gb2312", "服务器"),
+    "x-mac-korean": ("euc_kr", "서버"),
+    "cp65001": ("utf_8", HEBREW),
+    "cp20866": ("koi8_r", RUSSIAN),
+    "cp28598": ("iso8859_8", "שלום"),
+    "cp38598": ("iso8859_8", "שלום"),
+    "cp28605": ("iso8859_15", "5 €"),
+    "cp10007": ("mac_cyrillic", RUSSIAN),
+    "cp1201": ("utf_16_be", HEBREW),
+    "cp54936": ("gb18030", "服务器"),
+    "dos-866": ("cp866", RUSSIAN),
+    "koi8": ("koi8_r", RUSSIAN),
+    "koi8-ru": ("koi8_u", "Їжак"),
+    "csKSC56011987": ("cp949", "똠방각하"),
+    "ksc_5601": ("cp949", "똠방각하"),
+    "unicode": ("utf_16", HEBREW),
+    "unicodeFFFE": ("utf_16_be", HEBREW),
+    "utf16le": ("utf_16_le", HEBREW),
+    "iso-8859-8i": ("cp1255", HEBREW),
+    "iso88598e": ("cp1255", HEBREW),
+    "windows-1255-i": ("cp1255", HEBREW),
+    "gb18030-2005": ("gb18030", "服务器"),
+    "latin1_swedish_ci": ("cp1252", "café"),
+    "iso-8859-1-unix": ("cp1252", "café"),
+    "iso8859_13_x": ("iso8859_13", "Ąžuolas"),
+    "windows-1252http-equivcontent-type": ("cp1252", "“café”"),
+    "utf-8http-equivcontent-type": ("utf_8", HEBREW),
+    "utf8_unicode_ci": ("utf_8", HEBREW),
+    "uft-8": ("utf_8", HEBREW),
+    "utf-08": ("utf_8", HEBREW),
+    "utf 8": ("utf_8", HEBREW),
+    "ansi_x3.4-1968": ("ascii", "door 3"),
+    "646": ("ascii", "door 3"),
 }
+
+
+def test_known_in_full() -> None:
+    """Text in every charset that Python has reads under that charset's name, and under its other names."""
+    samples = [
+        HEBREW,
+        RUSSIAN,
+        "café Größe",
+        "Łódź ęść",
+        "مرحبا",
+        "Καλημέρα",
+        "สวัสดี",
+        "サーバー",
+        "服务器",
+        "서버",
+        "ğüş",
+        "Ąž",
+    ]
+    names = {codec: {codec} for codec in charset_names.KNOWN}
+    for alias, codec in encodings.aliases.aliases.items():
+        if codec in names:
+            names[codec].add(alias)
+    counted = 0
+    for codec, aliases in names.items():
+        for sample in samples:
+            try:
+                data = sample.encode(codec)
+            except UnicodeError:
+                continue
+            if data.decode(codec) != sample:
+                continue
+            counted += 1
+            for alias in aliases:
+                assert decode(data, alias) == sample, (codec, alias)
+    assert counted >= len(names)
 
 
 @pytest.mark.parametrize(("label", "made"), NAMES.items(), ids=NAMES)
@@ -81,11 +155,11 @@ def test_names_of_no_charset(label: str) -> None:
 
 def test_table_holds_charsets_alone() -> None:
     """Each codec that may be used is one of text, and Python has it."""
-    for name in charsets._KNOWN | {each for meant in charsets._MEANT.values() for each in meant}:
+    for name in charset_names.KNOWN | {each for meant in charset_names.MEANT.values() for each in meant}:
         info = codecs.lookup(name)
         assert info._is_text_encoding, name
         assert name not in {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
-    assert set(charsets._ALIASES.values()) <= charsets._KNOWN
+    assert set(charset_names.ALIASES.values()) <= charset_names.KNOWN
 
 
 def test_unknown_names_are_not_remembered() -> None:
@@ -132,6 +206,18 @@ LIES = {
 def test_lies(data: bytes, label: str | None, text: str) -> None:
     """A wrong name, or none, does not keep a text from being read."""
     assert decode(data, label) == text
+
+
+def test_guesses_are_told() -> None:
+    """A guess is told by the name people know; a name, a fallback and UTF-8 are no guesses."""
+    data = HEBREW[:10].encode("cp1255")
+    assert read(data, None) == (HEBREW[:10], "windows-1255")
+    assert read(RUSSIAN.encode("koi8_r"), "x-unknown") == (RUSSIAN, "koi8-r")
+    assert read(data, "iso-8859-8") == (HEBREW[:10], "")
+    assert read(data, None, "windows-1255") == (HEBREW[:10], "")
+    assert read(HEBREW.encode(), "iso-8859-1") == (HEBREW, "")
+    assert decode(data, None, quick=True) == HEBREW[:10]
+    assert decode("サーバー".encode("cp932"), None, quick=True).count("\ufffd")
 
 
 def test_fallback_comes_before_guesses() -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from smtp import protocol, replies
+from smtp import connection, protocol, replies
 from tests.smtp.talk import LOOPS, Client, Oops, Watch, calling, hosting, run, talk, until
 
 pytestmark = pytest.mark.enable_socket
@@ -116,7 +116,7 @@ def test_one_timer_for_a_connection(loop: str) -> None:
 @BOTH
 def test_a_client_that_does_not_read_is_cut_off(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks and asks and reads no answer cannot keep the connection by that: after the last words it is cut."""
-    monkeypatch.setattr(protocol, "_LAST_WORDS", 0.1)
+    monkeypatch.setattr(connection, "_LAST_WORDS", 0.1)
 
     async def main() -> None:
         async with hosting(timeout=0.3) as host:

@@ -73,7 +73,7 @@ def test_only_the_sender_s_own_fault_is_explained(reason: str) -> None:
         if issubclass(kind, Refusal):
             assert told == reason
         else:
-            assert told in {replies.TROUBLE.split(" ", 2)[2], replies.CLOSING.split(" ", 2)[2]}
+            assert told in {line.split(" ", 2)[2] for line in (replies.TROUBLE, replies.CLOSING, replies.NO_DNS)}
 
 
 def test_the_other_replies() -> None:

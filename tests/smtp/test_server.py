@@ -23,6 +23,7 @@ from bridge.store import accounts
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from smtp import replies, server
+from smtp.client import Service
 from smtp.config import SmtpSettings
 from smtp.preview import preview
 from smtp.server import MailDoor
@@ -229,7 +230,9 @@ def test_a_connection_that_came_in_the_last_moment(loop: str, store: Store) -> N
             ours, theirs = socket.socketpair()
             for end in (ours, theirs):
                 end.setblocking(False)
-            await asyncio.get_running_loop().connect_accepted_socket(door._connection, ours)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: door._connection(door._frame(Service.SMTP, tls_at_once=False)), ours
+            )
             reader, writer = await asyncio.open_connection(sock=theirs)
             assert (await Client(reader, writer).rest()).startswith(replies.CLOSING)
             writer.close()

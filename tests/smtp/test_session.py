@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
+from bridge.calls.desk import Desk as BridgeDesk
+from bridge.calls.logins import Logins
 from bridge.pipeline.accept import Rules
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.intake import Intake
@@ -22,11 +25,20 @@ from bridge.store import accounts, messages
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from smtp import replies
-from smtp.config import SmtpSettings
-from smtp.session import Conversation, is_trusted
+from smtp.client import Client
+from smtp.config import DnsSettings, SmtpSettings
+from smtp.contacts import resolve
+from smtp.networks import is_within
+from smtp.parameters import NO_MAIL_PARAMETERS, NO_RECIPIENT_PARAMETERS
+from smtp.places import Places
+from smtp.proof.dns import Resolver
+from smtp.proof.prove import Prover
+from smtp.session import Conversation, House
+from smtp.standing import Senders
 from tests.support import texts
 from tests.support.clock import HandClock
 
+NO_DNS = DnsSettings(servers=("127.0.0.1:9",))
 GOOD = "972502345678@sms.example.com"
 MAIL = b"Message-ID: <1@example.com>\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhello\r\n"
 
@@ -46,6 +58,9 @@ class Desk:
             metrics=self.metrics,
             clock=clock,
         )
+        self.clock = clock
+        self.logins = Logins(snapshot=self.intake.snapshot, secret_key=None, metrics=self.metrics, clock=clock)
+        self.desk = BridgeDesk(store=store, writer=self.writer, intake=self.intake, region="IL", allowed=())
         self.ids: dict[str, int] = {}
         with store.write() as connection:
             for name, region, patterns in (
@@ -56,21 +71,37 @@ class Desk:
                 self.ids[name] = accounts.add_account(connection, name, region=region, now=0).id
                 for pattern in patterns:
                     accounts.allow_mailbox(connection, self.ids[name], pattern, now=0)
+            accounts.allow_mailbox(connection, self.ids["acme"], "device@example.com", now=0)
+            accounts.set_mailbox_settings(connection, self.ids["acme"], "device@example.com", {"proof": "network"})
 
-    def conversation(self, *, peer: str = "127.0.0.1", region: str | None = "IL", **settings: Any) -> Conversation:
-        """Begin a conversation with a client at ``peer``."""
+    def conversation(
+        self, *, peer: str = "127.0.0.1", client: Client | None = None, region: str | None = "IL", **settings: Any
+    ) -> Conversation:
+        """Begin a conversation with a client at ``peer``, or another one."""
         told = SmtpSettings.model_validate({"domains": ["sms.example.com", "ישראל.example"]} | settings)
-        conversation = Conversation(intake=self.intake, settings=told, region=region)
-        conversation.connected(peer)
+        snapshot = self.intake.snapshot
+        # Nothing here may ask the DNS: what would, is asked of nobody.
+        prover = Prover(told, hostname="sms.example.com", resolver=Resolver(NO_DNS), clock=self.clock)
+        house = House(
+            intake=self.intake,
+            logins=self.logins,
+            senders=Senders(snapshot=snapshot, settings=told, prover=prover, hostname="sms.example.com"),
+            settings=told,
+            places=Places(told),
+            resolve=partial(resolve, self.desk),
+            region=region,
+        )
+        conversation = Conversation(house)
+        conversation.connected(client or Client(peer=peer))
         return conversation
 
     async def send(self, mail: bytes = MAIL, *, sender: str = "ann@example.com", to: tuple[str, ...] = (GOOD,)) -> str:
         """Send a mail whose recipients are all taken; return the last reply."""
         conversation = self.conversation()
-        assert await conversation.mail(sender) == replies.SENDER_OK
+        assert await conversation.mail(sender, NO_MAIL_PARAMETERS) == replies.SENDER_OK
         for address in to:
-            assert await conversation.recipient(address) == replies.RECIPIENT_OK
-        return await conversation.content(mail)
+            assert await conversation.recipient(address, NO_RECIPIENT_PARAMETERS) == replies.RECIPIENT_OK
+        return (await conversation.content(mail))[0]
 
     def counted(self, name: str) -> dict[str, float]:
         """Return the values of a counter of the mail door, by reason."""
@@ -91,6 +122,7 @@ async def open_desk(store: Store, clock: HandClock) -> AsyncIterator[Desk]:
         await desk.intake.snapshot.open()
         yield desk
     finally:
+        desk.logins.close()
         await desk.writer.stop()
 
 
@@ -109,8 +141,9 @@ Run = Callable[[Callable[[Desk], Coroutine[Any, Any, None]]], None]
 
 ORDER = [
     # peer, sender, recipient, reply: each row has what the rows below it are refused for, too.
-    ("192.0.2.1", "eve@example.com", "123@example.com", "550 5.7.1 192.0.2.1 is in no trusted network"),
+    ("192.0.2.1", "", "123@example.com", "550 5.7.1 The null sender"),
     ("127.0.0.1", "", "123@example.com", "550 5.7.1 The null sender"),
+    ("192.0.2.1", "device@example.com", "123@example.com", "550 5.7.1 192.0.2.1 is in no trusted network"),
     ("127.0.0.1", "no address", "123@example.com", "550 5.7.1 not an email address"),
     ("127.0.0.1", "eve@example.com", "123@example.com", "550 5.7.1 mailbox eve@example.com is not allowed"),
     ("127.0.0.1", "ann@example.com", "123@example.com", "550 5.1.2 "),
@@ -128,13 +161,15 @@ def test_each_recipient_has_its_own_reply(at_desk: Run) -> None:
     async def work(desk: Desk) -> None:
         for peer, sender, recipient, reply in ORDER:
             conversation = desk.conversation(peer=peer)
-            assert await conversation.mail(sender) == replies.SENDER_OK
-            told = await conversation.recipient(recipient)
+            assert await conversation.mail(sender, NO_MAIL_PARAMETERS) == replies.SENDER_OK
+            told = await conversation.recipient(recipient, NO_RECIPIENT_PARAMETERS)
             assert told.startswith(reply), (told, reply)
         assert desk.counted("refused") == {
             "sender_not_authorised": 4,
+            "proof_missing": 1,
             "domain_unknown": 1,
-            "number_invalid": 2,
+            "number_invalid": 1,
+            "recipient_unknown": 1,
             "number_premium": 1,
             "number_unassigned": 1,
         }
@@ -147,13 +182,13 @@ def test_a_bad_recipient_keeps_no_good_one_back(at_desk: Run) -> None:
 
     async def work(desk: Desk) -> None:
         conversation = desk.conversation()
-        await conversation.mail("ann@example.com")
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
         told = [
-            (await conversation.recipient(address))[:3]
+            (await conversation.recipient(address, NO_RECIPIENT_PARAMETERS))[:3]
             for address in (f"123@{'sms.example.com'}", GOOD, "0502345679@example.com", "0502345679@sms.example.com")
         ]
         assert told == ["550", "250", "550", "250"]
-        assert (await conversation.content(MAIL)).startswith("250 2.0.0 Accepted ")
+        assert (await conversation.content(MAIL))[0].startswith("250 2.0.0 Accepted ")
         assert [row.number for row in texts.rows(desk.store)] == ["+972502345678", "+972502345679"]
 
     at_desk(work)
@@ -164,16 +199,21 @@ def test_a_hundred_recipients_and_one_more(at_desk: Run) -> None:
 
     async def work(desk: Desk) -> None:
         conversation = desk.conversation()
-        await conversation.mail("ann@example.com")
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
         for index in range(100):
-            assert await conversation.recipient(f"97250234{index:04d}@sms.example.com") == replies.RECIPIENT_OK
+            assert (
+                await conversation.recipient(f"97250234{index:04d}@sms.example.com", NO_RECIPIENT_PARAMETERS)
+                == replies.RECIPIENT_OK
+            )
         for _ in range(2):
-            assert (await conversation.recipient(GOOD)).startswith("452 4.5.3 At most 100 recipients")
-        assert (await conversation.content(MAIL)).startswith("250 2.0.0 ")
+            assert (await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS)).startswith(
+                "452 4.5.3 At most 100 recipients"
+            )
+        assert (await conversation.content(MAIL))[0].startswith("250 2.0.0 ")
         assert [row.number for row in texts.rows(desk.store)] == [texts.number(index) for index in range(100)]
         conversation.reset()
-        await conversation.mail("ann@example.com")
-        assert await conversation.recipient(GOOD) == replies.RECIPIENT_OK
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+        assert await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS) == replies.RECIPIENT_OK
 
     at_desk(work)
 
@@ -204,13 +244,13 @@ def test_who_may_send(at_desk: Run, sender: str, account: str | None) -> None:
 
     async def work(desk: Desk) -> None:
         conversation = desk.conversation()
-        await conversation.mail(sender)
-        told = await conversation.recipient("+972502345678@sms.example.com")
+        await conversation.mail(sender, NO_MAIL_PARAMETERS)
+        told = await conversation.recipient("+972502345678@sms.example.com", NO_RECIPIENT_PARAMETERS)
         assert (told == replies.RECIPIENT_OK) == (account is not None), told
         if account is None:
             assert told.startswith("550 5.7.1 ")
             return
-        assert (await conversation.content(MAIL)).startswith("250 2.0.0 ")
+        assert (await conversation.content(MAIL))[0].startswith("250 2.0.0 ")
         row = texts.rows(desk.store)[0]
         with desk.store.read() as connection:
             kept = messages.find(connection, row.message_id)
@@ -233,13 +273,13 @@ def test_where_a_local_number_is_dialled(at_desk: Run, sender: str, region: str 
 
     async def work(desk: Desk) -> None:
         conversation = desk.conversation(region=region)
-        await conversation.mail(sender)
-        told = await conversation.recipient("050-234-5678@sms.example.com")
+        await conversation.mail(sender, NO_MAIL_PARAMETERS)
+        told = await conversation.recipient("050-234-5678@sms.example.com", NO_RECIPIENT_PARAMETERS)
         if number is None:
             assert told.startswith("550 5.1.1 ")
             return
         assert told == replies.RECIPIENT_OK
-        assert (await conversation.content(MAIL)).startswith("250 ")
+        assert (await conversation.content(MAIL))[0].startswith("250 ")
         assert [row.number for row in texts.rows(desk.store)] == [number]
 
     at_desk(work)
@@ -339,9 +379,9 @@ def test_the_door_s_own_limit_of_parts(at_desk: Run) -> None:
     async def work(desk: Desk) -> None:
         conversation = desk.conversation(max_parts=2)
         for text, reply in ((b"x" * 306, "250"), (b"x" * 307, "552")):
-            await conversation.mail("ann@example.com")
-            await conversation.recipient(GOOD)
-            assert (await conversation.content(b"\r\n" + text))[:3] == reply
+            await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+            await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS)
+            assert (await conversation.content(b"\r\n" + text))[0][:3] == reply
             conversation.reset()
 
     at_desk(work)
@@ -352,15 +392,17 @@ def test_a_disabled_account(at_desk: Run) -> None:
 
     async def work(desk: Desk) -> None:
         conversation = desk.conversation()
-        await conversation.mail("ann@example.com")
-        assert await conversation.recipient(GOOD) == replies.RECIPIENT_OK
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+        assert await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS) == replies.RECIPIENT_OK
         with desk.store.write() as connection:
             accounts.set_enabled(connection, desk.ids["acme"], enabled=False)
         desk.skipped += 1
         await desk.intake.snapshot.renew()
-        assert (await conversation.content(MAIL)).startswith("550 5.7.1 ")
-        await conversation.mail("ann@example.com")
-        assert (await conversation.recipient(GOOD)).startswith("550 5.7.1 the account is disabled")
+        assert (await conversation.content(MAIL))[0].startswith("550 5.7.1 ")
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+        assert (await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS)).startswith(
+            "550 5.7.1 the account is disabled"
+        )
         assert texts.rows(desk.store) == []
 
     at_desk(work)
@@ -375,8 +417,8 @@ def test_a_mailbox_revoked_and_allowed(at_desk: Run) -> None:
 
         async def ask() -> str:
             conversation.reset()
-            await conversation.mail("ann@example.com")
-            return await conversation.recipient(GOOD)
+            await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+            return await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS)
 
         assert await ask() == replies.RECIPIENT_OK
         with desk.store.write() as connection:
@@ -403,16 +445,16 @@ def test_the_database_is_away(at_desk: Run) -> None:
 
     async def work(desk: Desk) -> None:
         conversation = desk.conversation()
-        await conversation.mail("ann@example.com")
-        assert await conversation.recipient(GOOD) == replies.RECIPIENT_OK
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+        assert await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS) == replies.RECIPIENT_OK
         with desk.store.write() as connection:
             connection.exec_driver_sql("ALTER TABLE messages RENAME TO elsewhere")
             connection.exec_driver_sql("ALTER TABLE mailboxes RENAME TO nowhere")
             connection.exec_driver_sql("UPDATE directory_revision SET revision = revision + 1")
-        assert await conversation.content(MAIL) == replies.TROUBLE
+        assert list(await conversation.content(MAIL)) == [replies.TROUBLE]
         desk.skipped += 1
-        await conversation.mail("eve@example.com")
-        assert await conversation.recipient(GOOD) == replies.TROUBLE
+        await conversation.mail("eve@example.com", NO_MAIL_PARAMETERS)
+        assert await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS) == replies.TROUBLE
         assert set(desk.counted("refused")) == {"store_unavailable"}
 
     at_desk(work)
@@ -424,11 +466,11 @@ def test_the_log_names_nobody(at_desk: Run) -> None:
     async def work(desk: Desk) -> None:
         with capture_logs() as logs:
             conversation = desk.conversation()
-            await conversation.mail("ann@example.com")
-            await conversation.recipient("972501345678@sms.example.com")
-            await conversation.recipient("secret-local-part@sms.example.com")
-            await conversation.recipient("972502345678@example.com")
-            await conversation.recipient(GOOD)
+            await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+            await conversation.recipient("972501345678@sms.example.com", NO_RECIPIENT_PARAMETERS)
+            await conversation.recipient("secret-local-part@sms.example.com", NO_RECIPIENT_PARAMETERS)
+            await conversation.recipient("972502345678@example.com", NO_RECIPIENT_PARAMETERS)
+            await conversation.recipient(GOOD, NO_RECIPIENT_PARAMETERS)
             await conversation.content(MAIL.replace(b"hello", b"secret text"))
             await conversation.content(MAIL.replace(b"hello", b"secret text " * 200))
         assert [log["event"] for log in logs] == ["refused"] * 3 + ["accepted", "refused"]
@@ -466,5 +508,5 @@ NETWORKS = tuple(map(ip_network, ("192.0.2.0/24", "127.0.0.0/8", "2001:db8:1::/4
 )
 def test_which_hosts_are_believed(peer: str, *, trusted: bool) -> None:
     """Those in a network that is named; an IPv4 address that came over an IPv6 socket is the IPv4 one."""
-    assert is_trusted(peer, NETWORKS) is trusted
-    assert not is_trusted(peer, ())
+    assert is_within(peer, NETWORKS) is trusted
+    assert not is_within(peer, ())

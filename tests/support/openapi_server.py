@@ -190,7 +190,7 @@ class GatewayServer(_Login):
             self.messages[carrier_id] = message
         if valid and not body.get("test"):
             text = re.sub(r"\{\{(.*?)\}\}", lambda found: str(fields.get(found[1].strip(), "")), body["body"])
-            message["word"] = STATES.get(told, "SENT_TO_NETWORK")
+            message["word"] = "WAITING" if told is Told.WAIT else STATES.get(told, "SENT_TO_NETWORK")
             sender = None if body["sender"] == SENDER else body["sender"]
             sender = f"+{sender}" if sender is not None and sender.isdigit() else sender
             self.treat(Arrival(number=e164, sender=sender, text=text), carrier_id=carrier_id)

@@ -68,6 +68,8 @@ class Served:
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.http = ""
+        self.ready: dict[str, Any] = {}
+        """The line that said ready."""
         self.printed = b""
         """What stdout brought after the line that says ready; known once the process is gone."""
         store = Store(f"sqlite:///{folder / 'bridge.db'}")
@@ -95,9 +97,9 @@ class Served:
             self.kill()
             message = f"serve did not start:\n{self.logged()[-2000:]}"
             raise AssertionError(message)
-        ready = json.loads(line)
-        self.port = int(ready["smtp"][0].rpartition(":")[2])
-        self.http = ready["http"]
+        self.ready = json.loads(line)
+        self.port = int(self.ready["smtp"][0].rpartition(":")[2])
+        self.http = self.ready["http"]
 
     def kill(self) -> None:
         """Kill -9: no handler runs, nothing is flushed."""

@@ -130,7 +130,7 @@ class SmscServer(Upstream):
             return _failed(8, f"message {told['mes']} to {number} cannot be delivered", id=told["id"])
         if doing is Told.DEFER:
             return Answer(body=f"ERROR = 3 (no money), ID - {told['id']}".encode(), media_type="text/html")
-        status, err = {Told.DELIVERED: (1, 0), Told.UNDELIVERED: (20, 6)}.get(doing, (0, 0))
+        status, err = {Told.DELIVERED: (1, 0), Told.UNDELIVERED: (20, 6), Told.WAIT: (-1, 0)}.get(doing, (0, 0))
         phone = number.removeprefix("+")
         self.texts.append(
             Text(id=told["id"], phone=phone, status=status, err=err, sender=arrival.sender or "", text=told["mes"])

@@ -169,9 +169,12 @@ class SmsGateServer(Upstream):
             return Answer.of({"message": "too many pending messages"}, 503)
         if told is not Told.LOSE_UNSENT:
             self.states[body["id"]] = state
+        answer = Answer.of(state, 202, location=f"/3rdparty/v1/messages/{body['id']}")
+        if told is not Told.WAIT:
+            state["state"] = "Processed"  # the phone has fetched it
         # The name is the phone's: none travels.
         self.treat(Arrival(number=number, sender=self.senders.get(number), text=text), carrier_id=body["id"])
-        return Answer.of(state, 202, location=f"/3rdparty/v1/messages/{body['id']}")
+        return answer
 
 
 def signed(body: bytes, *, at: int, key: str = KEY) -> dict[str, str]:

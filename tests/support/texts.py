@@ -10,14 +10,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from bridge.model.message import Message, Priority, Receipt, Recipient, Result
+from bridge.model.message import Message, Outgoing, Priority, Receipt, Recipient, Result, recipient_id
 from bridge.model.quota import Quota
 from bridge.model.state import State
 from bridge.model.text import measure
 from bridge.pipeline.accept import Plan
 from bridge.pipeline.commit import take
+from bridge.pipeline.dispatch import outgoing_of
 from bridge.store import accounts
 from bridge.store.engine import Store
+from bridge.store.queue import Claimed
 from bridge.store.tables import events, recipients
 from tests.support.clock import HandClock
 
@@ -101,6 +103,11 @@ def make_plan(
         test=test,
         all_or_nothing=all_or_nothing,
     )
+
+
+def outgoing(row: Claimed) -> Outgoing:
+    """Return a claimed text as its carrier gets it."""
+    return outgoing_of(row, recipient_id(row.message_id, row.position))
 
 
 def put(store: Store, *plans: Plan) -> list[Receipt]:

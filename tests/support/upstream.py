@@ -325,7 +325,9 @@ class Upstream(Server):
         Raises :class:`HangUp` where the answer is to be lost. News follows by itself.
         """
         told = self._told.get(arrival.number, Told.ACCEPT)
-        if told not in {Told.REFUSE, Told.DEFER, Told.LOSE_UNSENT} and (key is None or key not in self._keys):
+        if told not in {Told.REFUSE, Told.DEFER, Told.LOSE_UNSENT, Told.WAIT} and (
+            key is None or key not in self._keys
+        ):
             self._arrived.append(arrival)
             if key is not None:
                 self._keys[key] = carrier_id
@@ -367,6 +369,8 @@ class HttpCase:
     troubles: tuple[str, ...] = tuple(wrong for wrong in Wrong if wrong not in SLOW | TRICKLING)
     statuses: Mapping[int, Verdict] = {}
     """What this carrier makes of statuses, where that is its own."""
+    credit: tuple[Mapping[str, Any], str] | None = None
+    """What it says is left, where it can be asked, with the changes to a table that this takes."""
     ends: Mapping[Wrong, Verdict] = {}
     """What it makes of what goes wrong, where that is not *unknown*."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from bridge.calls.desk import Desk
 from bridge.calls.values import Caller, Order
 from bridge.pipeline.commit import Writer
 from bridge.pipeline.intake import Intake
+from bridge.pipeline.recall import Recalls
 from bridge.pipeline.snapshot import Snapshot
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
@@ -21,11 +22,16 @@ T = TypeVar("T")
 
 
 class Office(Books):
-    """Accounts in a store, and the desk for their programs while :meth:`open` holds."""
+    """Accounts in a store, and the desk for their programs while :meth:`open` holds.
+
+    Of ``carriers``, those that can are asked to take texts back, for so many ``seconds``.
+    """
 
     def __init__(self, store: Store, clock: HandClock, *, allowed: Sequence[Any] = ()) -> None:
         super().__init__(store, clock)
         self.allowed = allowed
+        self.carriers: Mapping[str, Any] = {}
+        self.seconds = 10.0
         self.metrics = Metrics()
         self.desk: Desk
         self.writer: Writer
@@ -53,7 +59,13 @@ class Office(Books):
             clock=self.clock,
         )
         await self.intake.snapshot.open()
-        self.desk = Desk(store=self.store, writer=self.writer, intake=self.intake, allowed=self.allowed)
+        self.desk = Desk(
+            store=self.store,
+            writer=self.writer,
+            intake=self.intake,
+            allowed=self.allowed,
+            recalls=Recalls(store=self.store, writer=self.writer, carriers=self.carriers, seconds=self.seconds),
+        )
         try:
             yield self.desk
         finally:

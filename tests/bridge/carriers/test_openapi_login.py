@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.carriers.base import Asked, Called, Confirmed, Funded, Recalled
+from bridge.carriers.base import Asked, Called, Confirmed, Funded, Recall, Recalled
 from bridge.carriers.http import UpstreamSettings
 from bridge.carriers.openapi import openapi
 from bridge.carriers.openapi_settings import OpenApiSettings
@@ -229,6 +229,9 @@ def test_credit() -> None:
 def test_recall() -> None:
     """Version 1 deletes what waits, found by our id where its own is not known; what is on its way is not recalled."""
 
+    def kept(words: str) -> Recall:
+        return Recall(done=False, words=words)
+
     async def main() -> None:
         server = GatewayServer(called=False)
         async with opened(server) as carrier:
@@ -237,17 +240,21 @@ def test_recall() -> None:
             waiting, gone = await carrier.send(text), await carrier.send(outgoing())
             assert waiting.carrier_id is not None
             server.messages[waiting.carrier_id]["word"] = "WAITING"
-            assert await carrier.recall(pending(text, gone.carrier_id)) is False
-            assert await carrier.recall(pending(text, waiting.carrier_id)) is True
-            assert await carrier.recall(pending(text, waiting.carrier_id)) is False
+            assert await carrier.recall(pending(text, gone.carrier_id)) == kept(
+                "error 221: it is on its way already (HTTP 422)"
+            )
+            assert await carrier.recall(pending(text, waiting.carrier_id)) == Recall(done=True)
+            assert await carrier.recall(pending(text, waiting.carrier_id)) == kept(
+                "error 219: they know no such text (HTTP 404)"
+            )
             lost = outgoing()
             server.tell(NUMBER, Told.LOSE)
             await carrier.send(lost)
-            assert await carrier.recall(pending(outgoing())) is False
+            assert await carrier.recall(pending(outgoing())) == kept("no such text was found")
             server.messages[list(server.messages)[-1]]["word"] = "WAITING"
-            assert await carrier.recall(pending(lost)) is True
+            assert await carrier.recall(pending(lost)) == Recall(done=True)
             server.status = Answer.of({"success": False})
-            assert await carrier.recall(pending(text, waiting.carrier_id)) is False
+            assert await carrier.recall(pending(text, waiting.carrier_id)) == kept("it was not deleted")
             server.status = Answer(status=500)
             with pytest.raises(Trouble):
                 await carrier.recall(pending(text, waiting.carrier_id))

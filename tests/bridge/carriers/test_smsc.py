@@ -12,7 +12,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.carriers import smsc_callback
-from bridge.carriers.base import Asked, Call, Called, Fetched, Forged, Funded, Pending, Recalled, Received, Unreadable
+from bridge.carriers.base import (
+    Asked,
+    Call,
+    Called,
+    Fetched,
+    Forged,
+    Funded,
+    Pending,
+    Recall,
+    Recalled,
+    Received,
+    Unreadable,
+)
 from bridge.carriers.smsc import Smsc, SmscSettings, lifetime
 from bridge.carriers.smsc_codes import DETAILS, ERRORS, STATES
 from bridge.model.errors import Trouble
@@ -380,7 +392,7 @@ def test_no_such_message_is_no_news() -> None:
     async def main(server: SmscServer, made: Smsc) -> None:
         server.said = b'{"error": "no such message", "error_code": 3}'
         assert await made.states_of([pending(outgoing(), None)]) == []
-        assert await made.recall(pending(outgoing(), None)) is False
+        assert await made.recall(pending(outgoing(), None)) == Recall(done=False, words="there is no such text")
 
     served(main)
 
@@ -396,18 +408,28 @@ def test_credit() -> None:
     served(main, apikey=True)
 
 
-@pytest.mark.parametrize(("status", "gone"), [(-1, True), (-2, True), (0, False), (1, False), (3, False), (20, False)])
-def test_only_a_waiting_text_is_taken_back(*, status: int, gone: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (-1, ""),
+        (-2, ""),
+        (0, "status 0: given to the operator"),
+        (1, "status 1: delivered"),
+        (3, "status 3: expired"),
+        (20, "status 20: cannot be delivered"),
+        (77, "status 77: not in the list"),
+    ],
+)
+def test_only_a_waiting_text_is_taken_back(*, status: int, words: str) -> None:
     """One that is on its way could be deleted there, and arrive: it is left."""
 
     async def main(server: SmscServer, made: Smsc) -> None:
         text = outgoing()
         await made.send(text)
         server.texts[0].status = status
-        assert await made.recall(pending(text, text.id)) is gone
-        assert len(server.texts) == (0 if gone else 1)
-        deleted = [told for _, told in server.calls_seen if told.get("del")]
-        assert deleted == ([] if not gone else [deleted[0]])
+        assert await made.recall(pending(text, text.id)) == Recall(done=not words, words=words)
+        assert len(server.texts) == (1 if words else 0)
+        assert len([told for _, told in server.calls_seen if told.get("del")]) == (0 if words else 1)
 
     served(main)
 

@@ -16,7 +16,19 @@ from urllib.parse import parse_qsl
 import pytest
 
 from bridge.carriers import smsgate_cipher
-from bridge.carriers.base import Asked, Call, Called, Fetched, Forged, Pending, Recalled, Received, SetUp, Unreadable
+from bridge.carriers.base import (
+    Asked,
+    Call,
+    Called,
+    Fetched,
+    Forged,
+    Pending,
+    Recall,
+    Recalled,
+    Received,
+    SetUp,
+    Unreadable,
+)
 from bridge.carriers.smsgate import SCOPES, STATES, SmsGate, SmsGateSettings
 from bridge.carriers.smsgate_calls import EVENTS, RECEIVED
 from bridge.carriers.smsgate_cipher import Undecipherable, decrypt, encrypt, is_encrypted
@@ -790,10 +802,15 @@ def test_stored_texts_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "answer", "taken_back"),
-    [("Pending", None, True), ("Processed", None, False), (None, None, False), ("Pending", 405, False)],
+    ("state", "answer", "words"),
+    [
+        ("Pending", None, ""),
+        ("Processed", None, "a phone has the text already"),
+        (None, None, "the server knows no such text"),
+        ("Pending", 405, "this server takes no text back"),
+    ],
 )
-def test_taking_back(state: str | None, answer: int | None, *, taken_back: bool) -> None:
+def test_taking_back(state: str | None, answer: int | None, words: str) -> None:
     """Only what no phone has fetched is taken back; an older server cannot."""
 
     async def main(server: SmsGateServer, made: SmsGate) -> None:
@@ -802,7 +819,7 @@ def test_taking_back(state: str | None, answer: int | None, *, taken_back: bool)
             await made.send(text)
             server.states[text.id]["state"] = state
         server.status = None if answer is None else Answer(status=answer)
-        assert await made.recall(pending(text.id)) is taken_back
+        assert await made.recall(pending(text.id)) == Recall(done=not words, words=words)
 
     served(main)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from bridge.model.errors import InvalidNumber, PremiumNumber, Refusal, UnassignedNumber
-from bridge.model.numbers import country_of, known_region, mask, parse_number, to_local
+from bridge.model.numbers import country_of, known_region, parse_number, to_local
 
 ISRAELI = "+972502345678"
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -449,36 +449,6 @@ COUNTRIES = {
 def test_country_of(e164: str, country: str | None) -> None:
     """The country of a number is told by its range; what is not E.164 has none."""
     assert country_of(e164) == country
-
-
-MASKED = {
-    "+972502345678": "+972*******78",
-    "+12024561111": "+1********11",
-    "+79161234567": "+7********67",
-    "+6581234567": "+65******67",
-    "+29022158": "+290***",
-    "+999123456789": "***",
-    "+9725023456789012": "***",
-    "972502345678": "***",
-    "050-234-5678": "***",
-    "": "***",
-    "+": "***",
-    "a text, by mistake": "***",
-}
-
-
-@pytest.mark.parametrize(("e164", "masked"), MASKED.items(), ids=str)
-def test_mask(e164: str, masked: str) -> None:
-    """A log sees the country code and two digits, and nothing of what is no number."""
-    assert mask(e164) == masked
-
-
-@pytest.mark.parametrize("e164", TAKEN)
-def test_mask_hides_most_of_every_number(e164: str) -> None:
-    """At least four digits are hidden, whatever the country."""
-    shown = re.sub(r"\D", "", mask(e164))
-    assert len(e164) - 1 - len(shown) >= 4
-    assert mask(e164).isascii()
 
 
 LOCALS = {

@@ -28,7 +28,6 @@ from bridge.model.when import (
     Open,
     Quiet,
     country_zone,
-    number_zones,
     parse_hours,
     parse_sendtime,
     parse_zone,
@@ -165,28 +164,6 @@ def test_every_country_listed() -> None:
     for region, name in when._ZONE_OF.items():
         assert known_region(region), region
         assert country_zone(region) is parse_zone(name), region
-
-
-@pytest.mark.parametrize(
-    ("number", "names"),
-    [
-        ("+972502345678", {"Asia/Jerusalem"}),
-        ("+12024561111", {"America/New_York"}),
-        ("+14155550132", {"America/Los_Angeles"}),
-        ("+351912345678", {"Europe/Lisbon", "Atlantic/Azores"}),
-        ("+80012345678", set()),
-        ("+9995", set()),
-        ("no number", set()),
-    ],
-)
-def test_the_zones_of_a_number(number: str, names: set[str]) -> None:
-    """A number has its country's zone, else those its prefix may be in; of no country, none."""
-    assert {zone.key for zone in number_zones(number)} == names
-
-
-def test_a_number_that_may_be_anywhere() -> None:
-    """A Russian mobile number may be in any zone of the country."""
-    assert {"Europe/Moscow", "Asia/Vladivostok"} < {zone.key for zone in number_zones("+79161234567")}
 
 
 # ---- The time to send at ----------------------------------------------------------------------------------------

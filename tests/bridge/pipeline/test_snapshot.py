@@ -104,7 +104,7 @@ def test_nobody_is_refused_on_an_old_snapshot(counted: Counted) -> None:
     async def test(snapshot: Snapshot, timer: Timer) -> None:
         allow(counted, "ann@example.com")
         timer.seconds += 0.125
-        assert (await snapshot.account_for("ann@example.com")).name == "acme"
+        assert (await snapshot.mailbox_for("ann@example.com")).pattern == "ann@example.com"
 
     with_snapshot(counted, test)
 
@@ -116,10 +116,10 @@ def test_no_account_is_refused_on_an_old_snapshot(counted: Counted) -> None:
 
     async def test(snapshot: Snapshot, timer: Timer) -> None:
         with pytest.raises(AccountDisabled):
-            await snapshot.account_for("ann@example.com")
+            await snapshot.mailbox_for("ann@example.com")
         enable(counted, enabled=True)
         timer.seconds += 0.125
-        assert (await snapshot.account_for("ann@example.com")).name == "acme"
+        assert (await snapshot.mailbox_for("ann@example.com")).pattern == "ann@example.com"
 
     with_snapshot(counted, test)
 
@@ -133,8 +133,8 @@ def test_strangers_do_not_wear_out_the_database(counted: Counted) -> None:
         for _ in range(50):
             timer.seconds += 0.01
             with pytest.raises(SenderRefused):
-                await snapshot.account_for("eve@example.com")
-            await snapshot.account_for("ann@example.com")
+                await snapshot.mailbox_for("eve@example.com")
+            await snapshot.mailbox_for("ann@example.com")
         assert 4 <= counted.reads <= 5
 
     with_snapshot(counted, test)
@@ -185,13 +185,13 @@ def test_while_the_database_is_away_the_old_one_holds(counted: Counted) -> None:
         timer.seconds += 60
         asked = counted.reads
         await until(lambda: counted.reads > asked + 2)
-        assert (await snapshot.account_for("ann@example.com")).name == "acme"
+        assert (await snapshot.mailbox_for("ann@example.com")).pattern == "ann@example.com"
         with pytest.raises(StoreUnavailable):
-            await snapshot.account_for("new@example.com")
+            await snapshot.mailbox_for("new@example.com")
         counted.away = False
         allow(counted, "new@example.com")
         timer.seconds += 0.001
-        assert (await snapshot.account_for("new@example.com")).name == "acme"
+        assert (await snapshot.mailbox_for("new@example.com")).pattern == "new@example.com"
         assert not keeper.done()
         keeper.cancel()
 
@@ -204,18 +204,18 @@ def test_strangers_do_not_wait_in_line_for_a_database_that_is_away(counted: Coun
     async def test(snapshot: Snapshot, timer: Timer) -> None:
         counted.away, counted.reads = True, 0
         timer.seconds += 10
-        asked = [snapshot.account_for("eve@example.com") for _ in range(20)]
+        asked = [snapshot.mailbox_for("eve@example.com") for _ in range(20)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [type(answer) for answer in answers] == [StoreUnavailable] * 20
         assert counted.reads == 1
         timer.seconds += 0.125
         with pytest.raises(StoreUnavailable):
-            await snapshot.account_for("eve@example.com")
+            await snapshot.mailbox_for("eve@example.com")
         assert counted.reads == 2
         counted.away = False
         timer.seconds += 0.125
         with pytest.raises(SenderRefused):
-            await snapshot.account_for("eve@example.com")
+            await snapshot.mailbox_for("eve@example.com")
 
     with_snapshot(counted, test)
 

@@ -23,6 +23,8 @@ class Told(Enum):
     """Accepted, and a report says later that the phone has it."""
     UNDELIVERED = auto()
     """Accepted, and a report says later that the phone never got it."""
+    WAIT = auto()
+    """Accepted, and it waits there: it may be taken back."""
     REPLY = auto()
     """Accepted, and the phone answers with ``REPLY_TEXT``."""
 

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_TOLD = frozenset(Told) - {Told.WAIT}
+"""Nothing is known of taking a text back."""
+
+
 class _Rest(HttpCase):
     name = "maskyoo"
     kind = "maskyoo"
     makes = MaskyooServer
-    told = frozenset(Told)
+    told = _TOLD
+    credit: tuple[Mapping[str, Any], str] = ({"credit_service": "get_credit"}, "<r>get_credit done</r>")
     # Nothing says what a good answer is: HTTP 200 alone is one.
     ends: Mapping[Wrong, Verdict] = {Wrong.EMPTY: Verdict.ACCEPTED}
     troubles: tuple[str, ...] = tuple(wrong for wrong in Wrong if wrong not in SLOW | TRICKLING | {Wrong.EMPTY})
@@ -51,7 +56,8 @@ class _Bulk(HttpCase):
     name = "maskyoo, bulk"
     kind = "maskyoo"
     makes = partial(MaskyooServer, bulk=True)
-    told = frozenset(Told)
+    told = _TOLD
+    credit: tuple[Mapping[str, Any], str] = ({"credit_service": "get_credit"}, "<r>get_credit done</r>")
     secrets: tuple[str, ...] = (TOKEN, SECRET)
     bad: tuple[tuple[dict[str, Any], str], ...] = (
         ({"token": None, "username": USERNAME, "password": PASSWORD}, "token"),

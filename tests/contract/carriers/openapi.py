@@ -10,7 +10,7 @@ from tests.support.openapi_server import API_KEY, EMAIL, SECRET, TOKEN, GatewayS
 from tests.support.upstream import HttpCase, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _TOLD = frozenset(Told) - {Told.REPLY}
 """There are no texts from phones."""
@@ -22,6 +22,7 @@ class _First(HttpCase):
     kind = "openapi"
     makes: Callable[[], Upstream] = partial(GatewayServer, field="summary")
     told = _TOLD
+    credit: tuple[Mapping[str, Any], str] = ({}, "12.34")
     secrets: tuple[str, ...] = (TOKEN, SECRET)
     bad: tuple[tuple[dict[str, Any], str], ...] = (
         ({"version": 3}, "version"),
@@ -55,6 +56,7 @@ class _FirstAsked(HttpCase):
     kind = "openapi"
     makes: Callable[[], Upstream] = partial(GatewayServer, oauth=True, called=False)
     told = _TOLD
+    credit: tuple[Mapping[str, Any], str] = ({}, "12.34")
     secrets: tuple[str, ...] = (API_KEY,)
     bad: tuple[tuple[dict[str, Any], str], ...] = (({"token": TOKEN}, "token"), ({"email": "a:b"}, "email"))
 
@@ -63,7 +65,8 @@ class _Second(HttpCase):
     name = "openapi 2, login"
     kind = "openapi"
     makes: Callable[[], Upstream] = SmsV2Server
-    told = _TOLD
+    told = _TOLD - {Told.WAIT}
+    credit: tuple[Mapping[str, Any], str] = ({}, "12.34")
     secrets: tuple[str, ...] = (API_KEY, SECRET)
     bad: tuple[tuple[dict[str, Any], str], ...] = (
         ({"host": "ws.messaggisms.com"}, "host"),
@@ -78,7 +81,7 @@ class _SecondAsked(HttpCase):
     name = "openapi 2, asked"
     kind = "openapi"
     makes: Callable[[], Upstream] = partial(SmsV2Server, oauth=False, called=False)
-    told = _TOLD
+    told = _TOLD - {Told.WAIT}
     secrets: tuple[str, ...] = (TOKEN,)
     bad: tuple[tuple[dict[str, Any], str], ...] = (
         ({"sandbox": True, "host": "sms.openapi.com"}, "host"),

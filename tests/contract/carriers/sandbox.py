@@ -68,7 +68,7 @@ class _Upstream:
 class _Sandbox:
     kind = "sandbox"
     names_senders = True
-    told = frozenset(Told)
+    told = frozenset(Told) - {Told.WAIT}
     troubles: tuple[str, ...] = ("folder gone", "a folder in its place", "a stranger's file")
     broken = troubles
     secrets: tuple[str, ...] = ()

@@ -73,7 +73,7 @@ class _Smpp:
     kind = "smpp"
     takes_own_id = False
     names_senders = True
-    told = frozenset(Told)
+    told = frozenset(Told) - {Told.WAIT}
     troubles: tuple[str, ...] = ("frozen", "killed")
     broken: tuple[str, ...] = ()
     secrets: tuple[str, ...] = (_PASSWORD,)

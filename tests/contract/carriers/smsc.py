@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.contract.carriers.case import Told
 from tests.support.smsc_server import APIKEY, KEY, PASSWORD, SECRET, SmscServer
 from tests.support.upstream import HttpCase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class _Called(HttpCase):
@@ -16,6 +19,7 @@ class _Called(HttpCase):
     makes = SmscServer
     told = frozenset(Told)
     echoes_id = True
+    credit: tuple[Mapping[str, Any], str] = ({}, "100.50 RUB")
     secrets: tuple[str, ...] = (PASSWORD, SECRET, KEY)
     bad: tuple[tuple[dict[str, Any], str], ...] = (
         ({"host": "https://smsc.example.com/sys/send.php"}, "host"),
@@ -44,6 +48,7 @@ class _Asked(HttpCase):
     makes = partial(SmscServer, apikey=True)
     told = frozenset(Told)
     echoes_id = True
+    credit: tuple[Mapping[str, Any], str] = ({}, "100.50 RUB")
     secrets: tuple[str, ...] = (APIKEY,)
     bad: tuple[tuple[dict[str, Any], str], ...] = (
         ({"apikey": None}, "apikey"),

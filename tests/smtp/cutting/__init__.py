@@ -1,0 +1,1 @@
+"""Cutting quotes, signatures, disclaimers, banners and footers off texts."""
