@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from email.utils import format_datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dkim
@@ -41,7 +42,8 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def _mail(size: int) -> bytes:
-    head = f"From: Ann <{_ANN}>\nTo: 972502345678@sms.example.net\nSubject: water\nDate: {format_datetime(system_clock())}\n"
+    head = f"From: Ann <{_ANN}>\nTo: 972502345678@sms.example.net\nSubject: water\n"
+    head += f"Date: {format_datetime(system_clock())}\n"
     head += "Message-ID: <1@example.com>\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n"
     line = "The pump in the  cellar has stopped, and the water rises.\n"
     return (head + line * (size // len(line))).replace("\n", "\r\n").encode()
@@ -120,8 +122,8 @@ def _authors(options: argparse.Namespace) -> bool:
         "comment": f"From: {_ANN} (Cron Daemon)",
     }
     rows = [
-        (name, f"{_microseconds(lambda header=header: author_of(header), options.seconds / 20):.1f}")
-        for name, header in ((name, _header(value)) for name, value in forms.items())
+        (name, f"{_microseconds(partial(author_of, _header(value)), options.seconds / 20):.1f}")
+        for name, value in forms.items()
     ]
     table.show("Reading the author, microseconds a mail", ("From", "µs"), rows)
     return True

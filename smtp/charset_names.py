@@ -162,7 +162,7 @@ MEANT: Final = {
 
 
 def _squeezed(name: str) -> str:
-    return re.sub("[^a-z0-9]+", "", name)
+    return re.sub("[^a-z0-9]+", "", name.lower())
 
 
 _BY_NAME: Final = (

@@ -32,8 +32,8 @@ _PLACEHOLDER: Final = re.compile(
     r"|בדפדפן|в браузере|في المتصفح|ブラウザで|在浏览器|在瀏覽器"
 )
 _TAGS: Final = re.compile(
-    r"(?i)</?(?:html|head|body|p|br|hr|div|span|table|tbody|tr|td|th|font|b|i|u|strong|em|a|ul|ol|li|h[1-6]|img|center)\b"
-    r"[^<>]{0,1000}+>"
+    r"(?i)</?(?:html|head|body|p|br|hr|div|span|table|tbody|tr|td|th|font|b|i|u|strong|em|a|ul|ol|li|h[1-6]|img|center)"
+    r"(?=[\s/>])[^<>]{0,1000}+>"
 )
 _FEW_TAGS: Final = 3
 _PAGE: Final = re.compile(r"(?i)\s*+(?:<\?xml[^<>]{0,200}+>\s*+)?+<(?:!doctype\s++html|html[\s>])")
@@ -42,7 +42,7 @@ _MASKED: Final = re.compile(r"[?\ufffd]+")
 _DOUBTFUL: Final = re.compile(r"\?(?=[\w?])|\ufffd|(?<!\S)\?(?!\S)|\?(?= [a-z])")
 _BEYOND: Final = re.compile(r"[^\0-\x7f]+")
 
-_RULE: Final = re.compile(r"\s*+(?:[_\-=*~#]{5,}+|-{2,3} ?)\s*+(?:\n|\Z)")
+_RULE: Final = re.compile(r"\s*+(?:[_\-=*~#]{5,}+|-{2,3})[ \t]*+(?:\n|\Z)")
 _LIST: Final = re.compile(
     r"(?i)mailing list|unsubscribe|mailman|listinfo|abmelden|désinscri|désabonner|darse de baja|отписаться"
     r"|הסרה מרשימת|להסרה"

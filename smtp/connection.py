@@ -94,6 +94,8 @@ class Connection(SMTP):
     line_length_limit = LONGEST_LINE
 
     _reader: Input
+    _wire: asyncio.Transport
+    """What is below TLS, or the transport itself."""
 
     if TYPE_CHECKING:
 
@@ -154,8 +156,9 @@ class Connection(SMTP):
             self._stage = _PROXY if self._proxied else _TLS
         self._began = frame.time()
         self._ends = self._began + (frame.bounds.handshake if self._stage else frame.bounds.session)
+        self._wire = cast("asyncio.Transport", transport)
         super().connection_made(transport)
-        cast("asyncio.Transport", transport).set_write_buffer_limits(_WRITE_AHEAD)
+        self._wire.set_write_buffer_limits(_WRITE_AHEAD)
         if self._closing:
             self.shut()
 
@@ -232,8 +235,7 @@ class Connection(SMTP):
     async def _secured(self) -> bool:
         """Have TLS, and a connection that has forgotten all it heard."""
         frame = self._frame
-        raw = cast("asyncio.Transport", self.transport)
-        if frame.certificate is None or raw.is_closing():
+        if frame.certificate is None or self._wire.is_closing():
             self.abort()
             return False
         if self._stage != _PROXY:
@@ -242,11 +244,11 @@ class Connection(SMTP):
         self._reset_timeout()
         try:
             transport = await start_tls(
-                raw, self, frame.certificate.context(), timeout=frame.bounds.handshake, ahead=self._reader.take()
+                self._wire, self, frame.certificate.context(), timeout=frame.bounds.handshake, ahead=self._reader.take()
             )
         except HANDSHAKE_ERRORS as error:
             self._failed(getattr(error, "reason", None) or str(error) or type(error).__name__)
-            raw.abort()
+            self._wire.abort()
             self.connection_lost(None)  # the loop does not say so of every handshake
             return False
         self.transport = transport
@@ -260,6 +262,10 @@ class Connection(SMTP):
         self.session = self._create_session()
         self.session.peer = self._client.peer
         return True
+
+    def _is_over(self) -> bool:
+        """Whether there is nobody to hear a reply. TLS says so late, and until then all that was sent is obeyed."""
+        return self.transport is None or self.transport.is_closing() or self._wire.is_closing()
 
     def _failed(self, reason: str) -> None:
         """Log why a stage has no end, once: the loop does not tell it in the same way each time."""

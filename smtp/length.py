@@ -62,7 +62,7 @@ def _transliterated(text: str, notes: list[str]) -> str:
 
 def _refusal(text: str, most: int, policy: MailPolicy, too_long: TextTooLong) -> TextTooLong:
     """Say what would help."""
-    if policy.transliterate is Transliterate.NEVER:
+    if policy.transliterate is Transliterate.NEVER and len(text) <= 2 * _LONGEST_PART * most:
         written = to_gsm7(text)
         if written is not text and (parts := measure(written).parts) <= most:
             taken = "one part" if parts == 1 else f"{parts} parts"
@@ -82,9 +82,7 @@ def _cut(text: str, most: int, how: Length, notes: list[str]) -> str:
         cuts.append(_longest(head, text, parts, how, _MARKS[Encoding.UCS2] if mark else ""))
     # The second has a letter more, or is shorter.
     kept, written = max(cuts, key=lambda found: found[0])
-    notes.append(
-        f"cut after {kept} characters, to {parts} part{'s' if parts > 1 else ''}; {len(text) - kept} are left out"
-    )
+    notes.append(f"cut after {kept} characters, to {parts} part{'s' if parts > 1 else ''}; {len(text) - kept} left out")
     return written
 
 

@@ -20,7 +20,7 @@ from smtp.sheet import Break, Sheet, tidy
 LONGEST: Final = 1_048_576
 """Characters that are looked at, where nothing else is said."""
 
-_MOST_TAGS: Final = 250_000
+_MOST_TAGS: Final = 150_000
 _MOST_SCOPES: Final = 32
 _LONGEST_LINK: Final = 2000
 _LONGEST_EMOJI: Final = 12
@@ -67,7 +67,7 @@ def to_text(page: str, *, links: bool = False, longest: int = LONGEST) -> str:
 
     Pictures are nothing, but for emoji; a space stands between the cells of a row. ``links`` writes the target of a
     link behind its text, where it says more. A page without a single tag keeps its lines. Raises nothing and takes
-    well under a second, whatever the page; what is beyond ``longest`` characters is left out.
+    well under a second, whatever the page; what is beyond ``longest`` characters, many tags or lines is left out.
     """
     page = _CONTROLS.sub(" ", page[:longest])
     if not _TAG.search(page):
@@ -123,7 +123,7 @@ class _Reader:
             if not found:
                 break
             at = self._declaration(page, found) if found["other"] else self._tag(page, found)
-            if at >= len(page):
+            if at >= len(page) or self._sheet.full:
                 break
         return self._sheet.text()
 

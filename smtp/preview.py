@@ -23,6 +23,7 @@ from smtp.submission import submission_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.calls.logins import Credentials
     from bridge.model.account import Account, Directory, Mailbox
     from bridge.model.message import Receipt, Result, Submission
     from smtp.address import Destination
@@ -91,7 +92,9 @@ class _Look:
     ) -> list[dict[str, Any]]:
         policy = self._mailbox.policy
         most = most_parts(self._settings, policy, self._account.rules)
-        mail = read(raw, policy, sender=origin, most=most, settings=self._settings)
+        # As the session does, by the key of the first address that has one.
+        key = next((secret for address in named if (secret := self._key(address)) is not None), None)
+        mail = read(raw, policy, sender=origin, most=most, settings=self._settings, key=key)
         content, composed = mail.sent()
         phones = mail.secret.phones if mail.secret is not None else ()
         entries = [entry for address in named for entry in self._addressed(address, phones)]
@@ -132,16 +135,22 @@ class _Look:
             shown.append(_answered(entry | told | _named_options(own), answer))
         return shown
 
+    def _meant(self, address: str) -> Destination:
+        return parse_recipient(
+            address, places=self._places, region=self._account.region or self._region, policy=self._mailbox.policy
+        )
+
+    def _key(self, address: str) -> Credentials | None:
+        try:
+            return self._meant(address).secret
+        except Refusal:
+            return None
+
     def _addressed(self, address: str, phones: Sequence[str]) -> list[dict[str, Any]]:
         """Return an entry for each number of an address."""
         to = redact_address(address)
         try:
-            meant = parse_recipient(
-                address,
-                places=self._places,
-                region=self._account.region or self._region,
-                policy=self._mailbox.policy,
-            )
+            meant = self._meant(address)
             numbers = list(self._numbers(meant))
             if meant.listed:
                 place = next(place for place in self._places if place.domain == meant.domain)

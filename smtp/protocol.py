@@ -217,7 +217,7 @@ class MailProtocol(Commands):
         try:
             if await self._arrived():
                 await self.push(self._frame.greeting)
-                while self.transport is not None and not self.transport.is_closing():
+                while not self._is_over():
                     await self._serve()
         except asyncio.CancelledError:
             self._writer.close()
@@ -226,10 +226,20 @@ class MailProtocol(Commands):
             self._writer.close()
 
     async def _serve(self) -> None:
-        """Wait for a command, and do it."""
+        """Wait for a command, and do it, if there may be one more."""
         self._reset_timeout()
         try:
-            await self._obey(await self._next_line())
+            line = await self._next_line()
+            self._heard += 1
+            if self._heard > self._frame.bounds.commands:
+                self._give_up(replies.TOO_MANY_COMMANDS)
+                return
+            if not self._heard % _BY_TURNS:
+                await asyncio.sleep(0)
+            self._refusal = False
+            name = await self._obey(line)
+            if self._refusal or name == "DATA":
+                self._weigh(name)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its client is told to come again
@@ -250,20 +260,7 @@ class MailProtocol(Commands):
             else:
                 return None if too_long else held + line
 
-    async def _obey(self, line: bytes | None) -> None:
-        """Do what a line asks, if there may be one more."""
-        self._heard += 1
-        if self._heard > self._frame.bounds.commands:
-            self._give_up(replies.TOO_MANY_COMMANDS)
-            return
-        if not self._heard % _BY_TURNS:
-            await asyncio.sleep(0)
-        self._refusal = False
-        name = await self._do(line)
-        if self._refusal or name == "DATA":
-            self._weigh(name)
-
-    async def _do(self, line: bytes | None) -> str:
+    async def _obey(self, line: bytes | None) -> str:
         """Do what a line asks; return the command, empty for what is none."""
         session = self._session
         line = line if line is None else line.rstrip(b"\r\n")

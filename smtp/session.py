@@ -258,7 +258,7 @@ class Conversation:
             text=composed.text,
             reference=reference,
             account_id=standing.account.id,
-            origin=standing.sender,
+            origin=proven.origin,
             numbers=[number for taken in self._taken for number in taken.numbers],
             max_parts=most,
             options=wanted,

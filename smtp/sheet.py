@@ -9,6 +9,7 @@ from typing import Final
 _WHITE: Final = re.compile(r"[ \t\r\n\f\v\xa0]+")
 _SPACES: Final = re.compile(r"[ \t\r\f\v\xa0]+")
 _MOST_QUOTES: Final = 9
+_MOST_LINES: Final = 20_000
 
 
 class Break(IntEnum):
@@ -37,10 +38,15 @@ class Sheet:
         self._cell = False
         self._mark = ""
 
+    @property
+    def full(self) -> bool:
+        """Whether there are more lines than anybody reads."""
+        return len(self._lines) > _MOST_LINES
+
     def put(self, text: str) -> None:
         """Add text, its entities read."""
         if self.pre and "\n" in text:
-            first, *rest = text.split("\n")
+            first, *rest = text.split("\n", _MOST_LINES)
             self._add(first)
             for line in rest:
                 self.line()

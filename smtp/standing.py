@@ -47,9 +47,11 @@ class Standing:
 class Proven:
     """What the sender is believed for. ``results`` is the value of an Authentication-Results field (RFC 8601).
 
+    ``origin`` is the mailbox that is proved: the envelope's, or that of From where the mail itself proves it.
     ``recipients`` are the addresses that its signature covers; None where it may send to any.
     """
 
+    origin: str
     proof: str
     results: str
     recipients: frozenset[str] | None = None
@@ -137,7 +139,7 @@ class Senders:
         if not still:
             own = proofs[standing.sender]
             proof = next(proof for proof in Proof if proof in own and proof in standing.mailbox.policy.proof)
-            return _proven(self._hostname, proof, own[proof])
+            return _proven(self._hostname, standing.sender, proof, own[proof])
         if author is None:
             raise ProofMissing(f"{_why_not(standing.sender, standing.mailbox, client, held)}; the mail has no From")
         envelope = Envelope(peer=client.peer, helo=client.helo, sender=standing.sender)
@@ -150,15 +152,14 @@ class Senders:
         policies = [mailbox.policy for mailbox in still.values()]
         enough = frozenset.intersection(*(policy.proof for policy in policies)) & IN_MAIL
         proved = await self._prover.prove(raw, header, author, envelope, enough)
-        proof = next((proof for proof in Proof if proof in proved.found and proof in enough), None)
+        # What is said of this one connection goes before a signature, which who has the mail can use again.
+        proof = min(enough & proved.found.keys(), key=lambda proof: proof in proved.recipients, default=None)
         if proof is None:
             reasons = "; ".join(proved.reasons) or f"it needs one of {_listed(policies[0].proof)}"
             raise ProofMissing(f"nothing proves that the mail is from {author}: {reasons}")
-        signed = None
-        # What SPF or a relay says is of this one connection; a signed mail can be sent on by who has it.
-        if proof in {Proof.DKIM, Proof.ARC} and any(policy.signed_recipients for policy in policies):
-            signed = proved.recipients or frozenset()
-        return Proven(proof=f"{proof} {proved.found[proof]}", results=proved.results, recipients=signed)
+        signed = proved.recipients.get(proof) if any(policy.signed_recipients for policy in policies) else None
+        told = f"{proof} {proved.found[proof]}"
+        return Proven(origin=author, proof=told, results=proved.results, recipients=signed)
 
     async def _known(self, author: str) -> None:
         """Look again at who may send, before a mailbox is refused."""
@@ -188,13 +189,13 @@ def author_rule(directory: Directory, author: str, sender: Mailbox) -> Mailbox:
 
 
 @lru_cache(maxsize=1024)
-def _proven(hostname: str, proof: Proof, who: str) -> Proven:
+def _proven(hostname: str, sender: str, proof: Proof, who: str) -> Proven:
     """Return what a connection proves: the same for all its mails."""
     if proof is Proof.LOGIN:
         results = f"{hostname}; auth=pass smtp.auth={who}"
     else:
         results = f"{hostname}; auth=none; x-{proof}=pass ({who})"
-    return Proven(proof=f"{proof} {who}", results=results)
+    return Proven(origin=sender, proof=f"{proof} {who}", results=results)
 
 
 def _listed(proofs: frozenset[Proof]) -> str:

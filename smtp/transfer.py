@@ -71,7 +71,8 @@ def _base64(data: bytes, plausible: Callable[[bytes], bool]) -> bytes:
 def _quads(bare: bytes) -> bytes:
     """Decode base64 that may lack padding, or be several pieces, each with its own padding, in a row."""
     found = []
-    for chunk in _CHUNK.findall(bare) if b"=" in bare[:-2] else (bare.rstrip(b"="),):
+    bare = bare.rstrip(b"=")
+    for chunk in _CHUNK.findall(bare) if b"=" in bare else (bare,):
         # One character alone stands for no byte.
         whole = chunk[:-1] if len(chunk) % 4 == 1 else chunk
         found.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))

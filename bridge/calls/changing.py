@@ -21,21 +21,19 @@ from bridge.model.errors import (
     Conflict,
     NoCredit,
     NotFound,
-    QuietHours,
     SpendLimited,
     UnknownMessage,
     WrongState,
 )
 from bridge.model.message import Priority, recipient_id
 from bridge.model.moment import from_ms, to_ms
-from bridge.model.numbers import country_of
 from bridge.model.quota import window
 from bridge.model.state import State
 from bridge.model.template import Template
 from bridge.model.text import check_length, clean, measure
 from bridge.model.when import parse_sendtime
 from bridge.pipeline import drafts
-from bridge.pipeline.accept import may_leave
+from bridge.pipeline.hours import check_leave
 from bridge.pipeline.recipients import fields_of
 from bridge.store import changes, contacts, events, ledger, lines, messages, recalls, usage
 from bridge.store.changes import Written
@@ -76,6 +74,11 @@ class _Edit:
     position: int | None
     columns: Mapping[str, object] = field(default_factory=dict)
     written: Sequence[Written] = ()
+
+    @property
+    def changed(self) -> set[int]:
+        """The positions of the recipients that change."""
+        return {one.position for one in self.written}
 
     def prices(self) -> Iterator[tuple[int, int, int]]:
         """Yield position, old and new price of each recipient that changes."""
@@ -183,7 +186,10 @@ def update(
     if more > 0 and purse.limit is not None and purse.balance - more < purse.limit:
         raise NoCredit("the account's credit does not cover the new text")
     if due_at is not None:
-        _check_hours(edits, max(due_at, from_ms(now)), account, rules)
+        at = max(due_at, from_ms(now))
+        for edit in edits:  # drafts are asked when they are closed
+            moving = [known.number for known in edit.message.recipients if known.position in edit.changed]
+            check_leave(at, moving, Priority(edit.message.priority), account=account, rules=rules)
     usage.add(connection, _spend(connection, account, more, now))
     for edit in edits:
         _write(connection, edit, wish, due_at, now)
@@ -312,7 +318,7 @@ def _finish(connection: Connection, edit: _Edit, due_at: datetime | None, now: i
     if due_at is not None and edit.written:
         moves = messages.reschedule(connection, message.id, edit.position, due_at=to_ms(due_at), now=now)
         after = {move.position: move.after for move in moves}
-    changed = {one.position for one in edit.written}
+    changed = edit.changed
     for one in message.recipients:
         yield Moved(
             recipient_id=recipient_id(message.id, one.position),
@@ -325,20 +331,6 @@ def _finish(connection: Connection, edit: _Edit, due_at: datetime | None, now: i
 
 def _due(written: str, account: Account, now: int) -> datetime:
     return parse_sendtime(written, zone=account.rules.zone, now=from_ms(now))
-
-
-def _check_hours(edits: Sequence[_Edit], due_at: datetime, account: Account, rules: Rules) -> None:
-    """Raise :exc:`QuietHours` where a text may not leave at its new time. Drafts are asked when they are closed."""
-    if not rules.quiet and account.rules.quiet is None and account.rules.open is None:
-        return
-    for edit in edits:
-        moving = {one.position for one in edit.written}
-        countries = {country_of(one.number) for one in edit.message.recipients if one.position in moving}
-        for country in countries:
-            free = may_leave(due_at, country, Priority(edit.message.priority), account=account, rules=rules)
-            if free > due_at:
-                local = free.astimezone(account.rules.zone).isoformat(timespec="minutes")
-                raise QuietHours(f"nothing is sent then; from {local}")
 
 
 def _spend(connection: Connection, account: Account, more: int, now: int) -> dict[Window, int]:

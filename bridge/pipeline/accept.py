@@ -26,7 +26,8 @@ from bridge.model.quota import Quota
 from bridge.model.state import State
 from bridge.model.template import Template
 from bridge.model.text import Measure, check_length, clean, measure
-from bridge.model.when import Quiet, parse_sendtime, release
+from bridge.model.when import Quiet, parse_sendtime
+from bridge.pipeline.hours import local_time, may_leave
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from bridge.model.account import Account, Directory
     from bridge.model.limits import Limit
-    from bridge.model.message import Addressee, Collapse, Priority, Submission
+    from bridge.model.message import Addressee, Collapse, Submission
     from bridge.pipeline.routing import Router
 
 
@@ -132,16 +133,6 @@ def accept(
     )
 
 
-def may_leave(wanted: datetime, country: str | None, priority: Priority, *, account: Account, rules: Rules) -> datetime:
-    """Return when a text to a country may leave that is to leave at a time: then, or after the hours that forbid it."""
-    own = account.rules
-    quiet = [rule for rule in (own.quiet, rules.quiet.get(country or "")) if rule is not None]
-    if not quiet and own.open is None:
-        return wanted
-    passes = own.quiet_passes is not None and priority >= own.quiet_passes
-    return release(wanted, quiet=quiet, windows=() if own.open is None else (own.open,), passes=passes)
-
-
 class _Desk:
     """What is the same for all recipients of a submission, and what was worked out for one of them already."""
 
@@ -218,7 +209,7 @@ class _Desk:
             raise CountryRefused(f"the account does not send to {country or 'that country'}")
         due = may_leave(self.send_at, country, self._submission.priority, account=self._account, rules=self.rules)
         if due > self.send_at:
-            local = due.astimezone(own.zone).isoformat(timespec="minutes")
+            local = local_time(due, self._account)
             if not own.quiet_holds:
                 raise QuietHours(f"nothing is sent now; from {local}")
             if due >= self.expires_at:

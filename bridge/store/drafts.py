@@ -12,7 +12,7 @@ from sqlalchemy import TextClause, func, select, text, update
 from bridge.model.errors import NotFound, WrongState
 from bridge.model.moment import to_ms
 from bridge.model.state import State
-from bridge.store import batch
+from bridge.store import batch, submissions
 from bridge.store.tables import messages, recipients
 
 if TYPE_CHECKING:
@@ -116,26 +116,7 @@ def find(connection: Connection, draft_id: str) -> Draft:
 
 def open_message(connection: Connection, message: Message, options: Mapping[str, Any]) -> None:
     """Insert a message as a draft."""
-    connection.execute(
-        messages.insert().values(
-            id=message.id,
-            account_id=message.account_id,
-            door=message.door,
-            origin=message.origin,
-            sender=message.sender,
-            text=message.text,
-            encoding=message.encoding,
-            parts=message.parts,
-            priority=int(message.priority),
-            reference=message.reference,
-            proof=message.proof,
-            callback_url=message.callback_url,
-            flash=message.flash,
-            draft=json.dumps(dict(options)),
-            created_at=to_ms(message.created_at),
-            expires_at=to_ms(message.expires_at),
-        )
-    )
+    submissions.open_draft(connection, message, json.dumps(dict(options)))
 
 
 def hold(

@@ -186,7 +186,8 @@ def reschedule(connection: Connection, message_id: str, position: int | None, *,
 
     A time that is over means now. What was left between a text's time and the end of its lifetime stays as it is, so
     a later time is no way to outlive it; one whose lifetime is over already expires, and takes no time any more. A
-    draft as a whole keeps the time for its closing. Hours are not asked: whoever names a time means it. Returns all
+    draft as a whole keeps the time for its closing. Hours are the caller's to ask, by
+    :func:`bridge.pipeline.hours.check_leave`: an operator who names a time means it, a program is bound. Returns all
     the recipients asked for, also those that were left alone: what was moved is at ``due_at`` now. Raises
     :exc:`NotFound`, and :exc:`Conflict` when there is nothing to give a time to.
     """

@@ -33,6 +33,7 @@ _MESSAGE = (
     "callback_url",
     "flash",
     "envelope",
+    "draft",
     "created_at",
     "expires_at",
 )
@@ -88,26 +89,7 @@ def insert(
     for message, addressed in accepted:
         created, expires = to_ms(message.created_at), to_ms(message.expires_at)
         priority = int(message.priority)
-        message_rows.append(
-            (
-                message.id,
-                message.account_id,
-                message.door,
-                message.origin,
-                message.sender,
-                message.text,
-                message.encoding,
-                message.parts,
-                priority,
-                message.reference,
-                message.proof,
-                message.callback_url,
-                message.flash,
-                message.envelope,
-                created,
-                expires,
-            )
-        )
+        message_rows.append(_message_row(message, created, expires))
         for one in addressed:
             # Mostly the message's own moments.
             due = created if one.due_at is message.created_at else to_ms(one.due_at)
@@ -136,6 +118,34 @@ def insert(
     batch.insert(connection, recipients, _RECIPIENT, recipient_rows)
     # In one order everywhere: two processes that take the same keys wait for each other, and never in a circle.
     batch.insert(connection, idempotency_keys, _KEY, sorted(key_rows))
+
+
+def open_draft(connection: Connection, message: Message, draft: str) -> None:
+    """Insert a message without recipients, which is open; ``draft`` is the rest of its submission, in JSON."""
+    row = _message_row(message, to_ms(message.created_at), to_ms(message.expires_at), draft)
+    batch.insert(connection, messages, _MESSAGE, [row])
+
+
+def _message_row(message: Message, created: int, expires: int, draft: str | None = None) -> tuple[object, ...]:
+    return (
+        message.id,
+        message.account_id,
+        message.door,
+        message.origin,
+        message.sender,
+        message.text,
+        message.encoding,
+        message.parts,
+        int(message.priority),
+        message.reference,
+        message.proof,
+        message.callback_url,
+        message.flash,
+        message.envelope,
+        draft,
+        created,
+        expires,
+    )
 
 
 @lru_cache(maxsize=2)

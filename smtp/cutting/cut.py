@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.model.mail_policy import Cut
 from smtp.cutting import markers
@@ -25,8 +25,6 @@ from smtp.cutting.quotes import Kind, Piece, divide, inner
 from smtp.cutting.signatures import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from bridge.model.mail_policy import MailPolicy
 
 END_MARKER: Final = "end marker"
@@ -63,27 +61,23 @@ class Trimmed:
     cuts: tuple[Removed, ...] = ()
 
 
-_Find: TypeAlias = "Callable[[list[str], int, int, Sequence[int], Sequence[str]], int]"
-# From below, as they mostly stand.
-_BELOW: Final[tuple[tuple[Cut, _Find], ...]] = (
-    (Cut.FOOTER, lambda lines, start, stop, starts, _: footer(lines, start, stop, starts)),
-    (Cut.DISCLAIMER, disclaimer),
-    (Cut.MOBILE, lambda lines, start, stop, _, __: mobile_lines(lines, start, stop)),
-    (Cut.SIGNATURE, lambda lines, start, stop, _, __: signature(lines, start, stop)),
-)
 _OWN: Final = Kind.OWN
 
 
 class _Kinds(NamedTuple):
-    above: bool
+    """What is cut."""
+
+    banner: bool
     quotes: bool
-    below: tuple[tuple[Cut, _Find], ...]
+    footer: bool
+    disclaimer: bool
+    signature: bool
+    mobile: bool
 
 
 @lru_cache(maxsize=1 << len(Cut))
 def _kinds(chosen: frozenset[Cut]) -> _Kinds:
-    """Return what is cut, and in what order."""
-    return _Kinds(Cut.BANNER in chosen, Cut.QUOTES in chosen, tuple(each for each in _BELOW if each[0] in chosen))
+    return _Kinds(**{kind.value: kind in chosen for kind in Cut})
 
 
 def cut(text: str, policy: MailPolicy) -> Trimmed:
@@ -145,13 +139,14 @@ def _round(lines: list[str], policy: MailPolicy, cuts: list[Removed]) -> tuple[l
     """Return what is left of lines, and the mail with its header that stands there when nothing is."""
     kinds = _kinds(policy.cut)
     found: list[tuple[int, Removed]] = []
-    start = _take_banners(lines, policy, found) if kinds.above else 0
+    start = _take_banners(lines, policy, found) if kinds.banner else 0
     pieces = divide(lines, start, len(lines))
     own = [piece for piece in pieces if piece.kind is _OWN]
     kept: list[tuple[int, int]] = []
     for piece in own:
         # Between answers nobody signs.
-        stop = _peel(lines, piece, policy, found) if piece is own[0] or piece is own[-1] else piece.stop
+        ends = piece is own[0] or piece is own[-1]
+        stop = _peel(lines, piece, policy, found, first=piece is pieces[0]) if ends else piece.stop
         if len(pieces) == 1 and not found:
             return ["\n".join(lines).strip("\n")], None  # as of most mails: nothing is cut
         begin, stop = first_shown(lines, piece.start, stop), last_shown(lines, piece.start, stop)
@@ -185,21 +180,30 @@ def _take_banners(lines: list[str], policy: MailPolicy, found: list[tuple[int, R
     return start
 
 
-def _peel(lines: list[str], piece: Piece, policy: MailPolicy, found: list[tuple[int, Removed]]) -> int:
-    """Return the end of a piece without what its sender's programs put below it."""
-    kinds = _kinds(policy.cut).below
+def _peel(lines: list[str], piece: Piece, policy: MailPolicy, found: list[tuple[int, Removed]], *, first: bool) -> int:
+    """Return the end of a piece without what programs put below it. The ``first`` piece is not below a quote."""
+    kinds = _kinds(policy.cut)
     start, stop = piece.start, piece.stop
     starts = paragraphs(lines, start, stop)
     phrases = [phrase.casefold() for phrase in policy.disclaimers]
     for _ in range(_MOST_PEELS):
         before = stop
-        for kind, find in kinds:
-            at = find(lines, start, stop, starts, phrases)
-            if at < stop:
-                if text := written(lines, at, stop):
-                    found.append((at, Removed(kind=kind, text=text)))
-                stop = at
+        if kinds.footer:
+            stop = _take(lines, footer(lines, start, stop, starts), stop, Cut.FOOTER, found)
+        if kinds.disclaimer:
+            stop = _take(lines, disclaimer(lines, start, stop, starts, phrases), stop, Cut.DISCLAIMER, found)
+        if kinds.signature:
+            stop = _take(lines, signature(lines, start, stop, below_quote=not first), stop, Cut.SIGNATURE, found)
+        if kinds.mobile:
+            stop = _take(lines, mobile_lines(lines, start, stop), stop, Cut.MOBILE, found)
         if stop == before:
             break
         starts = [at for at in starts if at < stop]
     return stop
+
+
+def _take(lines: list[str], at: int, stop: int, kind: Cut, found: list[tuple[int, Removed]]) -> int:
+    """Note what is cut, if it shows anything, and return where."""
+    if at < stop and (text := written(lines, at, stop)):
+        found.append((at, Removed(kind=kind, text=text)))
+    return at

@@ -19,9 +19,10 @@ _PLAIN: Final = str.maketrans({"’": "'", "\u2011": "-", "־": "-", "ё": "е"}
 _LATIN_ENDS: Final = "\u0370"
 
 _PRODUCT: Final = (
-    r"iphone|ipad|ipod|apple watch|macbook|imac|samsung|galaxy|android|huawei|xiaomi|redmi|oppo|oneplus|nokia|"
+    r"iphon[eu]|ipad|ipod|apple watch|macbook|imac|samsung|galaxy|android|huawei|xiaomi|redmi|oppo|oneplus|nokia|"
     r"lumia|motorola|xperia|htc|google pixel|pixel|blackberry|windows ?phone|windows ?mail|outlook|yahoo|aol|"
-    r"gmail|mail (?:for|für|pour|para|per|voor|för|til) windows|correo para windows|courrier pour windows|proton(?: ?mail)?|"
+    r"gmail|mail (?:for|für|pour|para|per|voor|för|til) windows|correo para windows|courrier pour windows|"
+    r"proton(?: ?mail)?|"
     r"tutanota|tuta|k-9|k9|thunderbird|blue ?mail|typeapp|aqua ?mail|mymail|fairemail|edison mail|airmail|spark|"
     r"superhuman|zoho mail|hotmail|icloud|gmx|web\.de|freenet|t-online|mail\.ru|mail\.com|яндекс|yandex|"
     r"почты для windows|почты mail\.ru|fastmail|newton mail|mailspring|qq邮箱|网易"

@@ -62,6 +62,11 @@ _FIELDS: Final = {
 ROLES: Final = {name: role for role, names in _FIELDS.items() for name in names.split("|")}
 """What the name of a field says. Some names mean one thing here and another there; a whole header tells."""
 
+PLAIN_DATES: Final = _all(
+    "date|datum|data|fecha|dato|dátum|дата|ημερομηνία|tarih|תאריך|التاريخ|日付|日時|날짜|日期|ngày"
+)
+"""What a date is called in many a header; Outlook says when a mail was sent."""
+
 # A name is written small, with a capital, or in capitals.
 FROM_HEADS: Final = frozenset(
     mark + form + space

@@ -19,7 +19,17 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from smtp.cutting.lines import EDGES, bare, first_shown, is_blank, is_rule, last_shown, unquoted
-from smtp.cutting.phrases import FORWARDED, FROM_HEADS, OPENERS, ORIGINAL, ROLES, WROTE, WROTE_SPACELESS, Role
+from smtp.cutting.phrases import (
+    FORWARDED,
+    FROM_HEADS,
+    OPENERS,
+    ORIGINAL,
+    PLAIN_DATES,
+    ROLES,
+    WROTE,
+    WROTE_SPACELESS,
+    Role,
+)
 
 _COLONS: Final = (":", "：")
 _HEADS: Final = frozenset(">-" + EDGES)
@@ -205,14 +215,26 @@ def _bare_header(lines: list[str], at: int, own: int, stop: int) -> Piece | None
     """Judge a line that names a sender, with no mark above it."""
     above = last_shown(lines, own, at) - 1
     ruled = above >= own and is_rule(lines[above])
-    if above >= own and not ruled and (above == at - 1 or bare(lines[above]).endswith(_COLONS)):
-        return None
+    apart = above < own or ruled or above < at - 1
+    if above >= own and not ruled:
+        lead = bare(lines[above][:_LONGEST])
+        # "This mail was stopped:", or a field of the same header.
+        if lead.endswith(_COLONS) or (not apart and _role(lead) is not None):
+            return None
     body, roles, ended = _header(lines, at, stop, prefixed=False)
     if not ended or first_shown(lines, body, stop) == stop:
+        return None
+    if not apart and not _is_outlook(lines, at, body, roles):
         return None
     if not ({Role.DATE, Role.SUBJECT} <= roles or (ruled and len(roles - {Role.OTHER}) >= 3)):
         return None
     return Piece(Kind.MAIL, above if ruled else at, stop, body)
+
+
+def _is_outlook(lines: list[str], at: int, body: int, roles: set[Role]) -> bool:
+    """Tell whether a header is as no other program writes it: complete, and with a date that is not called that."""
+    names = {_name(bare(line)) for line in lines[at:body]}
+    return {Role.FROM, Role.DATE, Role.TO, Role.SUBJECT} <= roles and names.isdisjoint(PLAIN_DATES)
 
 
 def _header(lines: list[str], at: int, stop: int, *, prefixed: bool) -> tuple[int, set[Role], bool]:
@@ -248,8 +270,13 @@ def _header(lines: list[str], at: int, stop: int, *, prefixed: bool) -> tuple[in
 
 def _role(text: str) -> Role | None:
     """Return what a line of a header says, by the name before its colon."""
-    name = text[:40].replace("：", ":", 1).partition(":")
-    return ROLES.get(name[0].strip("* ").casefold()) if name[1] else None
+    return ROLES.get(_name(text))
+
+
+def _name(text: str) -> str:
+    """Return the name of a field as it is looked up; empty for a line without a colon."""
+    name, colon, _ = text[:40].replace("：", ":", 1).partition(":")
+    return name.strip("* ").casefold() if colon else ""
 
 
 def _attribution(lines: list[str], last: int, first: int) -> tuple[int, bool] | None:

@@ -17,8 +17,11 @@ _MOST_LINES: Final = 10
 """Lines below a mark that lost its space."""
 
 
-def signature(lines: list[str], start: int, stop: int) -> int:
-    """Return where the signature of a part begins, its mark included; ``stop`` when there is none."""
+def signature(lines: list[str], start: int, stop: int, *, below_quote: bool = False) -> int:
+    """Return where the signature of a part begins, its mark included; ``stop`` when there is none.
+
+    Below what is quoted no text has to stand above the mark.
+    """
     marks = [at for at in range(start, stop) if lines[at][:2] == "--" and len(lines[at]) <= _LONGEST_MARK]
     exact = next((at for at in marks if lines[at].rstrip("\r") == _MARK), None)
     if exact is not None:
@@ -28,4 +31,5 @@ def signature(lines: list[str], start: int, stop: int) -> int:
         return stop
     mark = bare_marks[0]
     shown = sum(not is_blank(line) for line in lines[mark + 1 : stop])
-    return mark if 0 < shown <= _MOST_LINES and first_shown(lines, start, mark) < mark else stop
+    above = below_quote or first_shown(lines, start, mark) < mark
+    return mark if above and shown <= _MOST_LINES else stop

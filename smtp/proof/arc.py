@@ -78,7 +78,7 @@ async def _finding(sets: list[_Set], case: Case, forwarders: Collection[str]) ->
         found = results.read(each.said)
         finding = await vouched(found, case) if found is not None else None
         if finding is not None:
-            return finding
+            return finding[0]
     return None
 
 

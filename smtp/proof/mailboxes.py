@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from bridge.model.account import normalise_address
@@ -26,6 +26,9 @@ _PLAIN_QUOTED: Final = re.compile(rf'"(?:{_ATOM}|[. ])++"')
 _ADDRESS: Final = re.compile(rf'(?:{_ATOM}++(?:\.{_ATOM}++)*+|"(?:{_ATOM}|[. ])++")@{_ATOM}++(?:\.{_ATOM}++)*+')
 
 
+_FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
+_LARGEST_LIST: Final = 65_536
+_MOST_LISTED: Final = 1000
 _UNPAIRED: Final = frozenset('"\\)')
 
 
@@ -190,3 +193,13 @@ def plain(address: str) -> str:
         if re.fullmatch(rf"{_ATOM}++(?:\.{_ATOM}++)*+", local[1:-1]):
             return f"{local[1:-1]}@{domain}".lower()
     return address.lower()
+
+
+def listed(values: Iterable[bytes]) -> frozenset[str]:
+    """Return the addresses in the fields To and Cc, as they were written, in lower case. Raises nothing."""
+    found: list[str] = []
+    for value in values:
+        if len(value) <= _LARGEST_LIST:
+            line = _FOLD.sub(b"", value).decode("utf-8", "replace").strip()
+            found += several(line, _MOST_LISTED - len(found))
+    return frozenset(plain(address) for address in found)

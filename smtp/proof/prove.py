@@ -30,14 +30,14 @@ _SIGNED: Final = frozenset({Proof.DKIM, Proof.ARC})
 class Proved:
     """``found``: what holds for the author, each with a detail for the log; ``reasons``: why the others do not.
 
-    ``results`` is the value of an Authentication-Results field of ours (RFC 8601). ``recipients``: the addresses in To
-    and Cc, in lower case, that a signature which holds covers; None where none holds or none covers them.
+    ``results`` is the value of an Authentication-Results field of ours (RFC 8601). ``recipients``: the addresses in
+    To and Cc, in lower case, that a proof covers which is a signature: whoever has the mail can send that on.
     """
 
     found: Mapping[Proof, str]
     reasons: tuple[str, ...]
     results: str
-    recipients: frozenset[str] | None
+    recipients: Mapping[Proof, frozenset[str]]
 
 
 class Prover:
@@ -79,14 +79,16 @@ class Prover:
         unknown = [outcome for outcome in outcomes.values() if isinstance(outcome, DnsUnavailable)]
         if unknown and not found:
             raise unknown[0]
-        covered = [
-            verdict.recipients for verdict in verdicts.values() if verdict.detail and verdict.recipients is not None
-        ]
+        covered = {
+            proof: verdicts[proof].recipients or frozenset()
+            for proof in found
+            if proof in _SIGNED or verdicts[proof].recipients is not None
+        }
         return Proved(
             found=found,
             reasons=tuple(verdict.reason for verdict in verdicts.values() if verdict.detail is None),
             results="; ".join([self._hostname, *_results(outcomes)]),
-            recipients=frozenset().union(*covered) if covered else None,
+            recipients=covered,
         )
 
     async def _check(self, proof: Proof, mail: SignedMail | Flaw | None, header: Header, case: Case) -> Verdict:

@@ -2,7 +2,7 @@
 
 The hashing and the arithmetic are dkimpy's. What comes before is done here: dkimpy reads time from the machine, asks
 DNS in its own time, takes some tags for more than they say, and on some forms of white space needs time that grows with
-the square of a mail.
+the square of a mail. It gets keys that were read, fields that were split, and a body in its canonical form.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ _LABELS: Final = rb"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN: Final = re.compile(_LABELS + rb"(?:\." + _LABELS + rb")*+")
 _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _WIDE: Final = re.compile(rb"\s{100}")
-_RUN: Final = re.compile(rb"[ \t]+")
 _CANONICAL: Final = re.compile(rb"(simple|relaxed)(?:/(simple|relaxed))?")
 _ALGORITHMS: Final = {b"rsa-sha256": b"rsa", b"ed25519-sha256": b"ed25519"}
 
@@ -123,14 +122,17 @@ class Signature:
             raise Flaw("is made with another algorithm than its key is for")
         if key.exact and self._identity() != self.domain:
             raise Flaw("has a key for the domain alone, and is of a subdomain")
+        form = self.tags.get(b"c", b"simple/simple")
         verifier = dkim.DKIM()
         verifier.headers = list(fields)
-        # Folding runs of white space first changes nothing for the relaxed form, and spares dkimpy the square of them.
-        relaxed = self.tags.get(b"c", b"").endswith(b"/relaxed")
-        verifier.body = _RUN.sub(b" ", body) if relaxed else body
+        verifier.body = body
+        if form.endswith(b"/relaxed"):
+            verifier.body = relaxed(body)
+            if verifier.body.strip(b"\r\n"):  # of an empty one nothing is hashed, where the simple form has a CRLF
+                form = form.removesuffix(b"/relaxed") + b"/simple"
         verifier.pk, verifier.keysize, verifier.ktag = key.public, key.bits, key.kind
         try:
-            holds = verifier.verify_sig_process(self.tags, list(names), self.field, None)
+            holds = verifier.verify_sig_process({**self.tags, b"c": form}, list(names), self.field, None)
         except dkim.ValidationError:
             raise Flaw("does not hold: the body is another one") from None
         except Exception as error:  # what a library raises on a stranger's octets says one thing
@@ -147,6 +149,17 @@ class Signature:
     def _identity(self) -> str:
         identity = self.tags.get(b"i", b"@" + self.domain.encode("ascii"))
         return identity.rpartition(b"@")[2].lower().decode("ascii", "replace")
+
+
+def relaxed(body: bytes) -> bytes:
+    """Return a body in the relaxed form but for the blank lines at its end (RFC 6376, 3.4.4), in linear time.
+
+    dkimpy's takes the square of a run of white space, and for any other body ten times as long.
+    """
+    body = body.replace(b"\t", b" ")
+    while b"  " in body:
+        body = body.replace(b"  ", b" ")
+    return body.replace(b" \r\n", b"\r\n")
 
 
 def _moment(said: dict[bytes, bytes], name: bytes) -> datetime | None:

@@ -15,11 +15,8 @@ from smtp.proof import mailboxes
 from smtp.proof.tags import Flaw
 
 _FIELD: Final = re.compile(rb"([!-9;-~]++):([^\r\n\0]*+\r\n(?:[ \t][^\r\n\0]*+\r\n)*+)")
-_FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _MOST_FIELDS: Final = 1000
 _LARGEST_HEADER: Final = 262_144
-_LARGEST_LIST: Final = 65_536
-_MOST_RECIPIENTS: Final = 1000
 
 ONCE: Final = (
     b"from",
@@ -88,13 +85,7 @@ class SignedMail:
         covered = [name for name in (b"to", b"cc") if name in names and self.counts[name]]
         if not covered:
             return None
-        found: list[str] = []
-        for name in covered:
-            for _, value in self.values(name):
-                if len(value) <= _LARGEST_LIST:
-                    line = _FOLD.sub(b"", value).decode("utf-8", "replace").strip()
-                    found += mailboxes.several(line, _MOST_RECIPIENTS - len(found))
-        return frozenset(mailboxes.plain(address) for address in found)
+        return mailboxes.listed(value for name in covered for _, value in self.values(name))
 
 
 def _title(name: bytes) -> str:

@@ -8,15 +8,18 @@ of domains that prove nothing for this author are never read.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
-
-import spf
 
 from bridge.model.errors import DnsUnavailable
 from smtp.proof.alignment import SPF_MODE
 from smtp.proof.case import Case, Envelope, Verdict
 from smtp.proof.dns import Kind, Records
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Python says of pyspf's source, once, that it has an escape that is none
+    import spf
 
 _LONGEST_RECORD: Final = 2048
 _LONGEST_TERM: Final = 255

@@ -6,19 +6,22 @@ from smtp.proof.alignment import DKIM_MODE, SPF_MODE
 from smtp.proof.case import Case
 from smtp.proof.results import Result, Results
 
+_OF_THE_HOST = frozenset({"auth", "spf"})
+"""Methods that say of the host or the login that it is the author's: nobody else can use them again."""
 
-async def vouched(results: Results, case: Case) -> str | None:
-    """Return the finding that proves the author, as ``method=pass domain``; None when there is none.
 
-    A server that says that DMARC failed for the author's domain vouches for nothing. Raises :exc:`DnsUnavailable`
-    where a domain's record of DMARC decides about alignment.
+async def vouched(results: Results, case: Case) -> tuple[str, bool] | None:
+    """Return the finding that proves the author, and whether a signature alone is behind it; None when there is none.
+
+    One that is of the host or of a login counts first. A server that says that DMARC failed for the author's domain
+    vouches for nothing. Raises :exc:`DnsUnavailable` where a domain's record of DMARC decides about alignment.
     """
     for result in results.results:
         if result.method == "dmarc" and _domain(result, "header.from") == case.domain and result.result != "pass":
             return None
-    for result in results.results:
+    for result in sorted(results.results, key=lambda result: result.method not in _OF_THE_HOST):
         if result.result == "pass" and await _proves(result, case):
-            return f"{result.method}=pass by {results.server}"
+            return f"{result.method}=pass by {results.server}", result.method not in _OF_THE_HOST
     return None
 
 

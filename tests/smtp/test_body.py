@@ -171,6 +171,33 @@ def test_charset_of_a_page_before_the_operators() -> None:
     assert read_content(raw, fallback_charset="cp1255").text == "Ёж"
 
 
+HEADLESS = {
+    "parts alone": (b"\r\n--x\r\nContent-Type: text/plain\r\n\r\na\r\n--x--", "a"),
+    "below the usual words": (
+        (
+            b"Subject: y\r\n\r\nThis is a multi-part message in MIME format.\r\n"
+            b"\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>a"
+        ),
+        "a",
+    ),
+    "below other words": (
+        b"\r\nThis is it:\r\n--x\r\nContent-Type: text/plain\r\n\r\na",
+        "This is it:\n--x\nContent-Type: text/plain\n\na",
+    ),
+    "under a header that says text": (
+        PLAIN + b"--x\r\nContent-Type: text/plain\r\n\r\na",
+        "--x\nContent-Type: text/plain\n\na",
+    ),
+    "a rule": (b"\r\n-- x\r\nContent", "-- x\nContent"),
+}
+
+
+@pytest.mark.parametrize(("raw", "text"), HEADLESS.values(), ids=HEADLESS)
+def test_header_of_parts_is_lost(raw: bytes, text: str) -> None:
+    """A mail without a type that begins with a boundary is a multipart whose header was lost; others are text."""
+    assert read_content(raw).text == text
+
+
 def nested(depth: int) -> bytes:
     """Write a text in multiparts within multiparts."""
     raw = PLAIN + b"deep"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from bridge import config
 from smtp.config import SmtpSettings
 
 
@@ -85,3 +87,24 @@ def test_all_that_is_wrong_at_once() -> None:
     with pytest.raises(ValidationError) as told:
         SmtpSettings.model_validate({"listen": ["x"], "max_parts": 99, "size": 1})
     assert {problem["loc"][0] for problem in told.value.errors()} == {"listen", "max_parts", "size"}
+
+
+def test_a_certificate_counts_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    """A relative path does, an absolute one stays, and none is none."""
+    file = tmp_path / "bridge.toml"
+    file.write_text(
+        '[smtp.tls]\ncertificate = "tls/a.pem"\nkey = "/etc/b.key"\n[carriers.a]\nkind = "sandbox"\n', encoding="utf-8"
+    )
+    tls = config.load(file, {}).door("smtp").tls
+    assert (tls.certificate, tls.key) == (tmp_path / "tls/a.pem", Path("/etc/b.key"))
+    assert SmtpSettings().anchored(tmp_path) == SmtpSettings()
+
+
+def test_where_it_listens() -> None:
+    """Each setting with addresses, those for users only with a certificate."""
+    assert SmtpSettings().listeners == {"listen": ("127.0.0.1:8025",), "submission": (), "submissions": (), "lmtp": ()}
+    for service in ("submission", "submissions"):
+        told: dict[str, Any] = {service: ["127.0.0.1:0"], "tls": {"certificate": "a.pem", "key": "a.key"}}
+        assert SmtpSettings.model_validate(told).listeners[service] == ("127.0.0.1:0",)
+        with pytest.raises(ValidationError, match="need a certificate"):
+            SmtpSettings.model_validate({service: ["127.0.0.1:0"]})

@@ -1,4 +1,9 @@
-"""What a mail says, whatever its bytes, and what tells that it came before. The email package is the oracle."""
+"""What a mail says, whatever its bytes, and what tells that it came before. The email package is the oracle.
+
+The folder ``mails`` holds one mail per case. Beside ``NAME.eml`` stands ``NAME.txt``, the text as it comes out of
+``read_content`` and is cleaned, with nothing cut off; or ``NAME.refused.txt``, the error's code and reason. Where the
+text that is sent in the end is another, ``NAME.sent.txt`` holds it for the tests of the whole way.
+"""
 
 import subprocess
 import sys
@@ -184,10 +189,10 @@ def test_flowed(body: str, delsp: str, text: str) -> None:
 
 
 def test_slow_libraries_wait_until_needed() -> None:
-    """A start, and a plain mail, import neither the HTML parser nor the guesser of charsets."""
+    """A start, and a plain mail, import neither the guesser of charsets nor a parser of HTML."""
     program = (
         "import sys; from smtp.content import read_content; read_content('\\nשלום'.encode());"
-        "sys.exit(any(name in sys.modules for name in ('inscriptis', 'lxml', 'charset_normalizer')))"
+        "sys.exit(any(name in sys.modules for name in ('lxml', 'charset_normalizer')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
@@ -441,6 +446,41 @@ EVIL = {
     "comments": HTML + b"<!--" * (MIB // 4),
     "entities": HTML + b"&#" * (MIB // 2),
     "styles": HTML + b'<p style="' * (MIB // 10),
+    "100,000 nested tags": HTML + b"<div>" * 100_000 + b"x" + b"</div>" * 90_000,
+    "paragraphs": HTML + b"<p>" * (MIB // 3),
+    "lines": HTML + b"<br>x" * (MIB // 5),
+    "preformatted lines": HTML + b"<pre>" + b"\nx" * (MIB // 2),
+    "quotes in quotes": HTML + b"<blockquote type=cite>x" * (MIB // 23),
+    "lists in lists": HTML + b"<ol><li>" * (MIB // 8),
+    "letters of no size": HTML + b"<b style='font-size:0'>x" * (MIB // 24),
+    "one style": HTML + b"<p style='" + b"display : " * (MIB // 10) + b"'>x",
+    "one style of spaces": HTML + b"<p style='margin" + b" " * (MIB - 50) + b"'>x",
+    "a style sheet": HTML + b"<style>" + b".a{display:none}" * (MIB // 16) + b"</style>x",
+    "a style sheet of names": HTML + b"<style>" + b"a" * (MIB // 2) + b"{" * (MIB // 2) + b"</style>x",
+    "a style sheet of comments": HTML + b"<style>" + b"/*" * (MIB // 2) + b"</style>x",
+    "pages for lost letters": b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n??\r\n"
+    + (b"--b\r\nContent-Type: text/html\r\n\r\n\xc3\xbc" + b"<br>x" * 800 + b"\r\n") * 255,
+    "question marks": b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n"
+    + b"? " * (MIB // 4)
+    + b"\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+    + b"\xc3\xbc? " * (MIB // 8),
+    "begins of files": b"\r\n" + b"begin 644 a\r\n" * (MIB // 13),
+    "lines of a file": b"\r\nbegin 644 a\r\n" + b"#AAAA\r\n" * (MIB // 7),
+    "begins of yEnc": b"\r\n" + b"=ybegin line=1 size=1\r\n" * (MIB // 24),
+    "begins of PGP": b"\r\n" + b"-----BEGIN PGP SIGNED MESSAGE-----\r\nA:\r\n" * (MIB // 40),
+    "a header of PGP": b"\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\n" + b"A: b\r\n" * (MIB // 7),
+    "keys of PGP": b"\r\n" + b"-----BEGIN PGP PUBLIC KEY BLOCK-----\r\n" * (MIB // 38),
+    "marks of pictures": b"\r\n" + b"[cid:" * (MIB // 5),
+    "marks of pictures with spaces": b"\r\n" + b"[image: " * (MIB // 8),
+    "addresses of pictures": b"\r\n" + b"[http://a" * (MIB // 9),
+    "joiners": TEXT % (b"utf-8", b"8bit") + "\u200d\xad".encode() * (MIB // 5),
+    "values in values": b"Content-Type: application/pkcs7-mime\r\n\r\n" + b"\x30\x80" * (MIB // 2),
+    "octets in octets": b"Content-Type: application/pkcs7-mime\r\n\r\n"
+    + bytes.fromhex("308006092a864886f70d010702a080308002010131003080060161a080")
+    + b"\x24\x80" * (MIB // 2),
+    "boundaries without a header": b"\r\n--" + b"a" * 190 + b"\r\n--" * (MIB // 4),
+    "parts of unreadable text": multipart((b"--b\r\n\r\n" + b"\xb1\xb2\xb3 \xe0\x81" * 600 + b"\r\n") * 256),
+    "parts of junk": multipart((b"--b\r\n\r\n" + b"\xff\x01\x02\x03\x04\xfe" * 600 + b"\r\n") * 256),
 }
 
 

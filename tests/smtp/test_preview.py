@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.message import EmailMessage
 from typing import Any
 
@@ -56,17 +57,23 @@ def test_what_would_be_sent() -> None:
         "encoding": "ucs2",
         "units": 6,
         "parts": 1,
+        "proof": ["arc", "dkim", "login", "network", "relay"],
+        "cuts": [],
+        "notes": [],
     }
     (entry,) = look("{" * 100)
     assert (entry["encoding"], entry["units"], entry["parts"]) == ("gsm7", 200, 2)
 
 
 def test_the_header_stands_in_for_the_envelope() -> None:
-    """To names the recipients, From the sender; what is named beside wins."""
+    """To names the recipients, From the sender; what is named beside wins, and From has still to be covered."""
     entries = look(To=f"Bob <{TO}>, 0502345679@sms.example.com")
     assert [entry["number"] for entry in entries] == ["+972502345678", "+972502345679"]
-    (entry,) = look(From="eve@example.com", sender="x@roaming.example", to=(TO,), To="bob@example.com")
+    (entry,) = look(From="y@roaming.example", sender="x@roaming.example", to=(TO,), To="bob@example.com")
     assert (entry["account"], entry["number"]) == ("roaming", "+972502345678")
+    for other in ("eve@example.com", "ann@example.com"):
+        (entry,) = look(From=other, sender="x@roaming.example", to=(TO,))
+        assert entry["error"]["code"] == "sender_not_authorised"
     assert look(To="") == []
 
 
@@ -74,8 +81,30 @@ def test_the_region_is_the_account_s_else_the_default() -> None:
     """A local number is read in the account's region, else in the default one, else not at all."""
     local = ("0502345678@sms.example.com",)
     assert look(to=local, region="US")[0]["number"] == "+972502345678"
-    assert look(to=local, sender="x@roaming.example", region="IL")[0]["number"] == "+972502345678"
-    assert look(to=local, sender="x@roaming.example")[0]["error"]["code"] == "number_invalid"
+    assert look(to=local, From="x@roaming.example", region="IL")[0]["number"] == "+972502345678"
+    assert look(to=local, From="x@roaming.example")[0]["error"]["code"] == "number_invalid"
+
+
+def test_what_is_cut_and_asked_for_is_shown() -> None:
+    """Every cut with its text, what was noted, and the options of the address; a group's members each by themselves."""
+    text = "Disk full\n-- \nAnn\nACME Ltd"
+    (entry,) = look(text, to=("972502345678+flash+from=ACME@sms.example.com",))
+    assert entry["text"] == "Disk full"
+    assert [(cut["kind"], cut["text"].split("\n")[-1].strip()) for cut in entry["cuts"]] == [("signature", "ACME Ltd")]
+    assert entry["options"] == {"from": "ACME", "flash": True}
+
+    def numbers_of(account: int, names: Sequence[str]) -> Sequence[str]:
+        assert account == 1
+        return ("+972502345678", "+972502345679") if "group:team" in names else ()
+
+    mail = b"From: ann@example.com\n\nhello\n"
+    entries = preview(
+        SETTINGS, DIRECTORY, mail, sender=None, recipients=("group.team@sms.example.com",), numbers_of=numbers_of
+    )
+    assert [(entry["to"], entry["number"]) for entry in entries] == [
+        ("group.team@sms.example.com", "+972502345678"),
+        ("group.team@sms.example.com", "+972502345679"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ CASES = {
     "base64 without padding": ("base64", base64.b64encode(LONG).rstrip(b"="), LONG),
     "base64 with too much padding": ("base64", base64.b64encode(LONG) + b"===", LONG),
     "base64 with one character more": ("base64", base64.b64encode(LONG[:42]) + b"A", LONG[:42]),
+    "base64 with padding before its end": ("base64", base64.b64encode(LONG[:42]) + b"=Q", LONG[:42]),
     "base64 in pieces": ("base64", base64.b64encode(LONG) + b"\r\n" + base64.b64encode(LONG), LONG * 2),
     "base64 with junk within": ("base64", base64.b64encode(LONG)[:20] + b"\0!\xff" + base64.b64encode(LONG)[20:], LONG),
     "base64 and a footer": ("base64", base64.encodebytes(LONG) + b"\n-- \nA list, https://example.com\n", LONG),

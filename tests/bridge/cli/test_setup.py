@@ -155,6 +155,25 @@ def test_check_tells_all_that_is_wrong_at_once(acme: Desk, monkeypatch: pytest.M
     assert sum(line.startswith("problem ") for line in told.out.splitlines()) == 3
 
 
+def test_check_looks_at_certificates_and_all_ports(acme: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that is none is told, and so is a port of any of the mail services."""
+    _free_ports(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("SMSBRIDGE_SMTP__LMTP", f"127.0.0.1:{port}")
+        monkeypatch.setenv("SMSBRIDGE_SMTP__TLS__CERTIFICATE", "none.pem")
+        monkeypatch.setenv("SMSBRIDGE_SMTP__TLS__KEY", "none.key")
+        checked = acme.call("check", "--json")
+    assert checked.code == 1
+    wrong = {row["part"]: row["detail"] for row in json.loads(checked.out) if not row["ok"]}
+    assert set(wrong) == {"smtp certificate", "smtp door"}
+    assert (
+        wrong["smtp certificate"]
+        == f"smtp.tls.certificate: {acme.folder}/none.pem cannot be read: No such file or directory"
+    )
+    assert wrong["smtp door"].startswith(f"smtp.lmtp: 127.0.0.1:{port} is in use")
+
+
 def test_check_wants_a_carrier(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bridge without a carrier cannot start, and is told so here."""
     _free_ports(monkeypatch)

@@ -79,6 +79,9 @@ CONTENT: Final = {
     "a mail that was stopped": kept(
         "A message was stopped:\n\nFrom: x@example.com\nDate: Friday\nTo: ops@example.com\nSubject: win\n\nVirus found."
     ),
+    "a mail that was stopped, no colon": kept(
+        "Stopped:\n\nqueue 7\nFrom: x@example.com\nDate: Friday\nTo: ops@example.com\nSubject: win\n\nVirus found."
+    ),
     "a header and no more": kept("Mail stopped.\n\nFrom: x@example.com\nDate: Friday\nTo: ops\nSubject: win"),
     "four fields among others": kept("From: web01\nDate: Friday\nSubject: disk\nState: full\n\nClean up."),
     "caution that is content": kept("CAUTION: pump 3 is hot.\n\nStop it."),
@@ -126,6 +129,11 @@ ANSWERS: Final = {
         "",
         (M, Q),
     ),
+    "signature below a quotation": Case("Yes.\n\nOn Friday Dana wrote:\n> Restart?\n--\nRon\nOps\n", "Yes.", (Q, S)),
+    "signature of a program below a quotation": Case(
+        "Yes.\n\nOn Friday Dana wrote:\n>Restart?\n--\nSent from my Android device with K-9 Mail.", "Yes.", (Q, S)
+    ),
+    "bare header right below the text": Case(f"Yes.\n{OUTLOOK}\n\nRestart?", "Yes.", (Q,)),
     "original message": Case(f"Yes.\n\n-----Original Message-----\n{OUTLOOK}\n\nRestart?", "Yes.", (Q,)),
     "bare header": Case(f"Yes.\n\n{OUTLOOK}\n\nRestart?", "Yes.", (Q,)),
     "header in bold": Case(
@@ -170,7 +178,10 @@ LANGUAGES: Final = {
     "uk": "пт, 3 січ. 2025 р. о 10:00 Dana Levi <dana@example.com> пише:",
     "el": "Στις Παρ 3 Ιαν 2025 στις 10:00 π.μ., ο χρήστης Dana Levi <dana@example.com> έγραψε:",
     "tr": "Dana Levi <dana@example.com>, 3 Oca 2025 Cum, 10:00 tarihinde şunu yazdı:",
-    "he": "\u202bבתאריך יום ו׳, 3 בינו׳ 2025 ב-10:00 מאת \u202aDana Levi\u202c\u200f <\u202adana@example.com\u202c\u200f>:\u202c",
+    "he": (
+        "\u202bבתאריך יום ו׳, 3 בינו׳ 2025 ב-10:00 מאת "
+        "\u202aDana Levi\u202c\u200f <\u202adana@example.com\u202c\u200f>:\u202c"
+    ),
     "he, Apple": "ב-3 בינו׳ 2025, בשעה 10:00, \u200fDana Levi <dana@example.com> כתב/ה:",
     "ar": "في الجمعة، 3 يناير 2025 في 10:00 ص Dana Levi <dana@example.com> كتب:",
     "ja": "2025年1月3日(金) 10:00 Dana Levi <dana@example.com>:",
@@ -229,8 +240,8 @@ FORWARDS: Final = {
         (M, Q),
     ),
     "Thunderbird": Case(
-        "\n-------- Forwarded Message --------\nSubject: \tweb01\nDate: \tFri, 3 Jan 2025\nFrom: \tDana <d@example.com>\n"
-        "To: \tops@example.com\n\nServer down.\n",
+        "\n-------- Forwarded Message --------\nSubject: \tweb01\nDate: \tFri, 3 Jan 2025\n"
+        "From: \tDana <d@example.com>\nTo: \tops@example.com\n\nServer down.\n",
         "Server down.",
         (Q,),
     ),
@@ -242,8 +253,8 @@ FORWARDS: Final = {
         (M, Q),
     ),
     "twice": Case(
-        f"---------- Forwarded message ---------\nFrom: Dana\nSubject: web01\n\n-----Original Message-----\n{OUTLOOK}\n\n"
-        "Server down.\n\n-- \nDana",
+        f"---------- Forwarded message ---------\nFrom: Dana\nSubject: web01\n\n"
+        f"-----Original Message-----\n{OUTLOOK}\n\nServer down.\n\n-- \nDana",
         "Server down.",
         (Q, Q, S),
     ),
@@ -253,7 +264,8 @@ FORWARDS: Final = {
         (Q,),
     ),
     "of an answer": Case(
-        "---------- Forwarded message ---------\nFrom: Dana\nSubject: web01\n\nYes.\n\nOn Friday Ron wrote:\n> Restart?",
+        "---------- Forwarded message ---------\nFrom: Dana\nSubject: web01\n\nYes.\n\n"
+        "On Friday Ron wrote:\n> Restart?",
         "Yes.",
         (Q, Q),
     ),

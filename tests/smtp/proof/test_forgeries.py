@@ -26,7 +26,7 @@ async def refusal(forgery: Forgery) -> str:
         proved = await at.prove(forgery.raw, forgery.wanted, author=author, peer=forgery.peer, sender=forgery.sender)
     if not proved.found:
         return "; ".join(proved.reasons)
-    if forgery.recipient not in (proved.recipients or frozenset()):
+    if forgery.recipient not in (frozenset().union(*proved.recipients.values())):
         return "no To or Cc that the signature covers names the recipient"
     return ""
 

@@ -30,7 +30,7 @@ def test_all_proofs_at_once() -> None:
             found = await at.prove(raw, ALL, peer=RELAYS_HOST)
         assert set(found.found) == ALL
         assert found.reasons == ()
-        assert found.recipients == frozenset({NUMBER})
+        assert found.recipients == dict.fromkeys((Proof.DKIM, Proof.ARC, Proof.RELAY), frozenset({NUMBER}))
         field = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {found.results}")
         assert field.authserv_id == "sms.example.net"
         assert [(each.method, each.result) for each in field.results] == [
@@ -50,7 +50,7 @@ def test_no_proof_at_all() -> None:
         async with world(**SETTINGS) as at:
             found = await at.prove(MAIL, ALL, peer="203.0.113.9")
         assert not found.found
-        assert found.recipients is None
+        assert found.recipients == {}
         assert found.reasons == (
             "no DKIM signature of example.com",
             "SPF of example.com: fail",
@@ -94,16 +94,16 @@ def test_slow_dns_holds_a_mail_no_longer_than_one_answer() -> None:
     """With every server silent, five signatures, a chain and a record wait for one timeout together, not for each."""
 
     async def scene() -> None:
-        async with world(patience=0.3, **SETTINGS) as at:
+        async with world(patience=1, **SETTINGS) as at:
             at.dns.faults["*"] = Fault.SILENT
             raw = sealed(MAIL, "dkim=pass header.d=example.com")
             for number in range(5):
-                raw = signed(raw, selector=f"s{number}", domain="lists.example.com")
+                raw = signed(raw, selector=f"s{number}")
             began = asyncio.get_running_loop().time()
             with pytest.raises(DnsUnavailable):
                 await at.prove(raw, ALL)
-            # Eight names one after the other would take 2.4 s; a busy machine gets the rest of them.
-            assert asyncio.get_running_loop().time() - began < 2.0
+            # The five keys one after the other would take 5 s.
+            assert asyncio.get_running_loop().time() - began < 4
 
     run(scene())
 

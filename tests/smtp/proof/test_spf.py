@@ -65,7 +65,7 @@ def test_record_that_names_the_host(record: str) -> None:
     found = proved(record, helo="helo.test")
     assert found.found == {Proof.SPF: f"example.com names {PEER}"}
     assert found.results == "sms.example.net; spf=pass smtp.mailfrom=example.com"
-    assert found.recipients is None
+    assert found.recipients == {}
 
 
 @pytest.mark.parametrize(
