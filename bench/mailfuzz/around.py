@@ -25,6 +25,7 @@ from smtp.proof import mailboxes, results
 from smtp.proof.author import author_of
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{3,14}")
+_QUOTING: Final = str.maketrans("", "", '"\\')
 
 
 def _text(octets: bytes) -> str:
@@ -37,8 +38,11 @@ def look_address(way: int, octets: bytes) -> bool:
     policy, region = POLICIES[way % 2], (None, "IL", "US")[way % 3]
     shown = redact_address(written)
     try:
-        found = parse_recipient(written, places=PLACES, region=region, policy=policy)
         parse_phone(written.rpartition("@")[0], place=next(iter(PLACES)), region=region)
+    except Refusal as error:
+        weigh_error(error)
+    try:
+        found = parse_recipient(written, places=PLACES, region=region, policy=policy)
     except Refusal as error:
         weigh_error(error)
         return False
@@ -135,8 +139,9 @@ def look_author(_way: int, octets: bytes) -> bool:
         return False
     check(normalise_address(address) == address, f"not in normal form: {address!r}")
     (field,) = header.all("from")
-    if address.isascii() and "xn--" not in address and '"' not in address:
-        check(address in field.decode("utf-8", "replace").lower(), f"{address!r} does not stand in {field!r}")
+    if address.isascii() and "xn--" not in address:
+        bare = field.decode("utf-8", "replace").lower().translate(_QUOTING)
+        check(address.translate(_QUOTING) in bare, f"{address!r} does not stand in {field!r}")
     return True
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from bench.mailfuzz import around, making, spoil, within
+from bench.mailfuzz.connections import Connections, fresh, fresh_proxied
 from bench.mailfuzz.pieces import PIECES
+from bench.mailfuzz.proofs import Proofs, fresh_mail, fresh_record
+from smtp.client import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Look = Callable[[int, bytes], bool]
     Fresh = Callable[[Random], bytes]
@@ -40,7 +46,7 @@ class Layer:
         way, kind = spoil.some(chance, 1 << 16), chance.random()
         if kind < self.huge:
             octets = spoil.hunt(chance, octets, self.words, longest=min(longest, self.longest))
-        elif kind > 0.15:
+        elif kind > 0.3:
             octets = spoil.spoil(chance, octets, _others(self.fresh), self.words)
         return way, octets[: self.longest]
 
@@ -84,3 +90,23 @@ PLAIN: Final = (
     _layer("preview", 10, within.look_preview, making.mail, "mail words"),
 )
 """Layers that need nothing but the octets."""
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Layer, ...]]:
+    """Give all layers; what the last ones need has its database in an empty folder, and ends with the block."""
+    with asyncio.Runner() as runner, Connections(folder) as connections:
+        proofs = Proofs(runner)
+        yield (
+            *PLAIN,
+            _layer("proof", 30, proofs.look_mail, fresh_mail, "signature words", "mail words"),
+            _layer("record", 15, proofs.look_record, fresh_record, "record words", longest=65_535),
+            _layer("session", 50, partial(connections.look, Service.SMTP), fresh, *_SAID, huge=0.01),
+            _layer("submission", 15, partial(connections.look, Service.SUBMISSION), _FRESH[0], *_SAID),
+            _layer("lmtp", 15, partial(connections.look, Service.LMTP), _FRESH[1], *_SAID),
+            _layer("proxied", 5, partial(connections.look, Service.SMTP, proxied=True), fresh_proxied, *_SAID),
+        )
+
+
+_SAID: Final = ("session words", "mail words", *_PATH_WORDS)
+_FRESH: Final = (partial(fresh, login=True), partial(fresh, greeting=b"LHLO relay.example.com"))

@@ -27,14 +27,14 @@ PASSWORD: Final = "canary-41d07e93"  # noqa: S105 - made up
 
 def address(chance: Random) -> bytes:
     """Return the address of a recipient."""
-    local = one(chance, PIECES["number"])
+    local = one(chance, PIECES["number"][: None if chance.random() < 0.5 else 9])
     for _ in range((0, 0, 1, 1, 2, 3)[some(chance, 6)]):
         local += one(chance, PIECES["option"])
     if chance.random() < 0.15:
         local = b'"' + local.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     if chance.random() < 0.03:
         local = b"@relay.example,@b.example:" + local
-    return local + one(chance, PIECES["domain"])
+    return local + (b"@sms.example.com" if chance.random() < 0.7 else one(chance, PIECES["domain"]))
 
 
 def path(chance: Random, *, to: bool | None = None) -> bytes:
@@ -198,10 +198,10 @@ def session(chance: Random) -> bytes:
         lines.append(b"AUTH " + login(chance))
     for _ in range(1 + some(chance, 2)):
         sender = (ANN, OPEN, SIGNED)[some(chance, 3)].encode()
-        lines.append(b"MAIL FROM:<" + sender + b">" if chance.random() < 0.7 else b"MAIL " + path(chance, to=False))
+        lines.append(b"MAIL FROM:<" + sender + b">" if chance.random() < 0.85 else b"MAIL " + path(chance, to=False))
         for _ in range(1 + some(chance, 3)):
             usual = b"RCPT TO:<97250234%04d@sms.example.com>" % (5000 + some(chance, 999))
-            lines.append(usual if chance.random() < 0.6 else b"RCPT " + path(chance, to=True))
+            lines.append(usual if chance.random() < 0.75 else b"RCPT " + path(chance, to=True))
         if chance.random() < 0.1:
             lines.append(one(chance, PIECES["command"]))
         whole = mail(chance)

@@ -2,59 +2,68 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final
 
-_MOMENT: Final = b"\r\n250 2.0.0 Accepted "
-_WAIT: Final = 120.0
+_TAKEN: Final = b"250 2.0.0 Accepted "
 
 
-class Between:
-    """Listens, and passes on all that is said; of the first ``breaks`` mails the answer gets lost."""
+class Wire:
+    """Passes on all that is said; of the first ``breaks`` mails the answer gets lost, and so does the connection."""
 
-    def __init__(self, server: tuple[str, int], *, breaks: int) -> None:
-        """Prepare for a server."""
-        self._server = server
-        self._listener = socket.create_server((server[0], 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.left = breaks
-        self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
+    def __init__(self, host: str, port: int, *, breaks: int) -> None:
+        """Prepare for a server that listens there."""
+        self._server = host, port
+        self.breaks = breaks
+        self.port = 0
 
-    def _accept(self) -> None:
-        with suppress(OSError):  # it was closed
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(self._server, timeout=_WAIT)
-                near.settimeout(_WAIT)
-                for pump in (self._ask, self._answer):
-                    self._begin(pump, near, far)
+    async def serve(self, begun: Future[Callable[[], object]]) -> None:
+        """Listen on the server's address; ``begun`` is then given what ends it."""
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        server = await asyncio.start_server(self._connection, self._server[0], 0)
+        self.port = server.sockets[0].getsockname()[1]
+        begun.set_result(lambda: loop.call_soon_threadsafe(ended.set))
+        await ended.wait()
+        server.close()
 
-    def _begin(self, work: object, *ends: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=ends, daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
+    async def _connection(self, near: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        far, asks = await asyncio.open_connection(*self._server)
+        asking = asyncio.ensure_future(self._ask(near, asks))
+        try:
+            while said := await far.read(65_536):
+                if _TAKEN in said and self.breaks > 0:
+                    self.breaks -= 1
+                    break
+                answers.write(said)
+                await answers.drain()
+        except ConnectionError:
+            pass
+        finally:
+            asking.cancel()
+            answers.transport.abort()
+            asks.transport.abort()
 
-    def _ask(self, near: socket.socket, far: socket.socket) -> None:
-        with suppress(OSError):
-            while said := near.recv(65_536):
-                far.sendall(said)
-        with suppress(OSError):
-            far.shutdown(socket.SHUT_WR)
+    @staticmethod
+    async def _ask(near: asyncio.StreamReader, asks: asyncio.StreamWriter) -> None:
+        while said := await near.read(65_536):
+            asks.write(said)
+            await asks.drain()
+        asks.write_eof()
 
-    def _answer(self, near: socket.socket, far: socket.socket) -> None:
-        with near, far, suppress(OSError):
-            tail = b""
-            while said := far.recv(65_536):
-                tail = (tail + said)[-len(_MOMENT) - 65_536 :]
-                if _MOMENT in b"\r\n" + tail and self._breaks():
-                    return
-                near.sendall(said)
 
-    def _breaks(self) -> bool:
-        with self._lock:
-            self.left -= 1
-            return self.left >= 0
+@contextmanager
+def between(host: str, port: int, *, breaks: int) -> Iterator[Wire]:
+    """Give such a wire to a server, in a thread of its own."""
+    wire = Wire(host, port, breaks=breaks)
+    begun: Future[Callable[[], object]] = Future()
+    with ThreadPoolExecutor(1, thread_name_prefix="wire") as thread:
+        served = thread.submit(lambda: asyncio.run(wire.serve(begun)))
+        end = begun.result(30)
+        try:
+            yield wire
+        finally:
+            end()
+            served.result(30)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from bridge.clock import system_clock
 from bridge.model.login import KeyKind
 from bridge.model.moment import to_ms
+from bridge.model.rules import AccountRules
 from bridge.store import accounts, opt_outs
 from bridge.store.engine import Store
 from tests.support import certificates
@@ -44,21 +47,24 @@ class Stored(NamedTuple):
 class Bridge:
     """A served bridge, not yet started."""
 
-    def __init__(self, folder: Path, *, host: str = "127.0.0.1", logins: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, logins: Mapping[str, str], host: str = "127.0.0.1", domains: Sequence[str] = (DOMAIN,)
+    ) -> None:
         """Make it, with an account that the relay's mailbox and those of ``logins`` (password by name) send for."""
         self.root = certificates.issued(folder, host)
         head = _LISTENERS.replace("{host}", host)
         config = CONFIG.replace("[smtp]\n", head).replace("127.0.0.1:0", f"{host}:0") + '[login]\ndelay = "0s"\n'
+        config = config.replace(json.dumps([DOMAIN]), json.dumps(list(domains)))
         self.served = Served(folder, config=config, allow=())
         store = Store(f"sqlite:///{folder / 'bridge.db'}")
         hasher, now = Hasher(), to_ms(system_clock())
         with store.write() as connection:
             account = accounts.find_account(connection, "acme").id
-            for name, proof in (("relay", "network"), *((name, "login") for name in logins or {})):
+            for name, proof in (("relay", "network"), *((name, "login") for name in logins)):
                 mailbox = f"{name}@example.com"
                 accounts.allow_mailbox(connection, account, mailbox, now=now)
                 accounts.set_mailbox_settings(connection, account, mailbox, {"proof": proof})
-            for name, password in (logins or {}).items():
+            for name, password in logins.items():
                 accounts.add_key(
                     connection,
                     account,
@@ -70,6 +76,24 @@ class Bridge:
                 )
             opt_outs.add(connection, CLOSED, opt_outs.EVERYBODY, word="operator", now=now)
         store.close()
+
+    def add_account(self, name: str, rules: AccountRules) -> None:
+        """Make another account, with rules of its own and one mailbox, that is believed for its network."""
+        now = to_ms(system_clock())
+        with closing(Store(f"sqlite:///{self.served.folder / 'bridge.db'}")) as store, store.write() as connection:
+            account = accounts.add_account(connection, name, region="IL", now=now).id
+            accounts.set_rules(connection, account, rules)
+            accounts.allow_mailbox(connection, account, f"{name}@example.com", now=now)
+
+    def stay(self) -> None:
+        """Have it listen where it does now also when it is started again."""
+        config = self.served.config.read_text(encoding="utf-8")
+        for service in ("smtp", "submission", "submissions", "lmtp"):
+            setting = "listen" if service == "smtp" else service
+            config = re.sub(
+                rf'(?m)^{setting} = \[".*"\]$', f"{setting} = {json.dumps(self.served.ready[service])}", config
+            )
+        self.served.config.write_text(config, encoding="utf-8")
 
     def port(self, service: str) -> int:
         """Return where it listens for a service, by the setting's name; ``smtp`` is ``listen``."""

@@ -178,9 +178,18 @@ def _by_nodemailer(order: Order) -> Said:
 
 def _by_php(order: Order) -> Said:
     told = {
-        "host": HOST, "port": order.port, "tls": order.tls, "ca": str(order.trust), "mechanism": order.mechanism,
-        "user": order.user, "password": order.password, "sender": order.sender, "recipients": order.recipients,
-        "text": order.text, "subject": SUBJECT, "id": order.id,
+        "host": HOST,
+        "port": order.port,
+        "tls": order.tls,
+        "ca": str(order.trust),
+        "mechanism": order.mechanism,
+        "user": order.user,
+        "password": order.password,
+        "sender": order.sender,
+        "recipients": order.recipients,
+        "text": order.text,
+        "subject": SUBJECT,
+        "id": order.id,
         "file": None if order.attached is None else str(order.attached),
     }
     return _run(["php", str(_DRIVERS / "php.php")], json.dumps(told).encode())

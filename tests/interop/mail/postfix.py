@@ -1,4 +1,4 @@
-"""A Postfix of our own: on an address of loopback, in a folder of its own, that sends nothing but where it is told to."""
+"""A Postfix of our own, in a folder of its own, that listens on loopback and sends only where it is told to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +37,9 @@ myhostname = relay.example.net
 mydestination =
 alias_maps =
 alias_database =
-inet_interfaces = {address}
+inet_interfaces = loopback-only
+smtp_bind_address = {address}
+lmtp_bind_address = {address}
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
@@ -96,21 +97,25 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+def needed() -> None:
+    """Skip where Postfix cannot run."""
+    if shutil.which("postfix") is None:
+        pytest.skip("not installed: Postfix: apt-get install postfix libsasl2-modules")
+    if os.getuid() != 0:
+        pytest.skip("Postfix starts for root alone")
+
+
 class Postfix:
-    """A running Postfix. Mail for example.com, where bounces go, it keeps; see :attr:`kept`."""
+    """A running Postfix. Mail for example.com, where bounces go, it keeps."""
 
     def __init__(
         self, routes: Mapping[str, str], *, trust: Path, plain: Sequence[str] = (), logins: Mapping[str, str]
     ) -> None:
-        """Start it; skips where it cannot run.
+        """Start it; see :func:`needed`.
 
         ``routes`` are the transports (``smtp:[HOST]:PORT``, ``lmtp:inet:HOST:PORT``) by domain. To the servers in
         ``plain`` it uses no TLS; ``logins`` are ``user:password`` by server.
         """
-        if shutil.which("postfix") is None or shutil.which("postconf") is None:
-            pytest.skip("not installed: Postfix: apt-get install postfix libsasl2-modules")
-        if os.getuid() != 0:
-            pytest.skip("Postfix starts for root alone")
         owner = pwd.getpwnam(_OWNER)
         # Its processes run as another user, who cannot enter the folders that pytest makes.
         self.home = Path(tempfile.mkdtemp(prefix="postfix-"))
@@ -138,13 +143,11 @@ class Postfix:
         (self.home / "etc" / "main.cf").write_text(main, encoding="utf-8")
         (self.home / "etc" / "master.cf").write_text(_MASTER.format(address=ADDRESS, port=self.port), encoding="utf-8")
         with (self.home / "start.log").open("wb") as told:
-            # It kills its whole group when it ends: one of its own.
             self._process = subprocess.Popen(
                 ["postfix", "-c", str(self.home / "etc"), "start-fg"],
                 stdin=subprocess.DEVNULL,
                 stdout=told,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
         try:
             until(self._answers, seconds=_START)
@@ -162,15 +165,23 @@ class Postfix:
 
     def stop(self) -> None:
         """End it, and remove all that it had."""
-        self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(timeout=_START)
+            if self._process.poll() is None:
+                # The one that started it waits for the master, which ends with all that are under it.
+                os.kill(int((self.home / "spool" / "pid" / "master.pid").read_text(encoding="ascii")), signal.SIGTERM)
+                self._process.wait(timeout=_START)
         finally:
             self._process.kill()
             shutil.rmtree(self.home)
 
     def give(
-        self, sender: str, recipients: Sequence[str], mail: bytes, *, mailing: Sequence[str] = (), each: Sequence[str] = ()
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        mail: bytes,
+        *,
+        mailing: Sequence[str] = (),
+        each: Sequence[str] = (),
     ) -> None:
         """Have it take a mail; ``mailing`` and ``each`` are parameters of MAIL and of every RCPT."""
         with smtplib.SMTP(ADDRESS, self.port, timeout=_START) as client:
@@ -199,27 +210,21 @@ class Postfix:
         """Return once it has nothing left to deliver."""
         until(lambda: not self.queued(), seconds=seconds)
 
-    @property
-    def kept(self) -> list[Message]:
-        """The mails that it kept, among them its bounces."""
-        return [email.message_from_bytes(file.read_bytes()) for file in (self.home / "mail").glob("box/new/*")]
-
     def await_bounce(self, message_id: str, *, seconds: float = 60.0) -> dict[str, tuple[str, str]]:
-        """Return what the bounce of a mail says, once it came: status and reply by recipient."""
+        """Return what the bounce of a mail says, once it came: status and reply by recipient (RFC 3464, 2.3)."""
 
         def look() -> dict[str, tuple[str, str]] | None:
-            for mail in self.kept:
-                parts = [part for part in mail.walk() if not part.is_multipart() or part.get_content_type() != ""]
-                if not any(part.get("Message-ID") == message_id for part in parts if part is not mail):
-                    continue
-                told = [part for part in parts if "Final-Recipient" in part]
-                return {
-                    part["Final-Recipient"].partition(";")[2].strip(): (
-                        part["Status"],
-                        " ".join(part["Diagnostic-Code"].split()),
-                    )
-                    for part in told
-                }
+            for file in (self.home / "mail").glob("box/new/*"):
+                bounce = file.read_bytes()
+                if message_id.encode() in bounce:
+                    parts = [part for part in email.message_from_bytes(bounce).walk() if "Final-Recipient" in part]
+                    return {
+                        part["Final-Recipient"].partition(";")[2].strip(): (
+                            part["Status"],
+                            " ".join(part["Diagnostic-Code"].split()),
+                        )
+                        for part in parts
+                    }
             return None
 
         return until(look, seconds=seconds)
