@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -25,6 +26,17 @@ def _domain(value: str) -> str:
 
 
 _Domain = Annotated[str, AfterValidator(_domain)]
+
+
+def _charset(value: str) -> str:
+    try:
+        return codecs.lookup(value).name
+    except LookupError as error:
+        message = f"{value!r} is no charset; write windows-1255"
+        raise ValueError(message) from error
+
+
+Charset = Annotated[str, AfterValidator(_charset)]
 
 
 class DomainSettings(Section):
@@ -141,8 +153,11 @@ class SmtpSettings(Section):
     data_timeout: Span = Field(
         default=timedelta(minutes=10), gt=timedelta(0), description="a mail may take that long to come, however slowly"
     )
-    charset: str | None = Field(
+    charset: Charset | None = Field(
         default=None, description="charset of text that names none, where no account says; default is a guess"
+    )
+    charsets: dict[Region, Charset] = Field(
+        default_factory=dict, description="the same by the account's region: { IL = 'windows-1255' }"
     )
 
     def anchored(self, folder: Path) -> Self:

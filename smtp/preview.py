@@ -16,7 +16,7 @@ from smtp.entity import Entity
 from smtp.header import Header
 from smtp.places import Places
 from smtp.proof.author import author_of
-from smtp.reading import most_parts, read
+from smtp.reading import charset_for, most_parts, read
 from smtp.standing import author_rule
 from smtp.submission import submission_of
 
@@ -94,7 +94,8 @@ class _Look:
         most = most_parts(self._settings, policy, self._account.rules)
         # As the session does, by the key of the first address that has one.
         key = next((secret for address in named if (secret := self._key(address)) is not None), None)
-        mail = read(raw, policy, sender=origin, most=most, settings=self._settings, key=key)
+        charset = charset_for(self._settings, policy, self._account.region or self._region)
+        mail = read(raw, policy, sender=origin, most=most, settings=self._settings, charset=charset, key=key)
         content, composed = mail.sent()
         phones = mail.secret.phones if mail.secret is not None else ()
         entries = [entry for address in named for entry in self._addressed(address, phones)]

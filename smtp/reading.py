@@ -46,19 +46,32 @@ def most_parts(settings: SmtpSettings, policy: MailPolicy, rules: AccountRules) 
     return min(each for each in (settings.max_parts, policy.max_parts, rules.max_parts) if each is not None)
 
 
+def charset_for(settings: SmtpSettings, policy: MailPolicy, region: str | None) -> str | None:
+    """Return the charset of text that names none: what is set for the mailbox, the region, or the door; else None."""
+    return policy.charset or settings.charsets.get(region or "") or settings.charset
+
+
 def read(
-    raw: bytes, policy: MailPolicy, *, sender: str, most: int, settings: SmtpSettings, key: Credentials | None = None
+    raw: bytes,
+    policy: MailPolicy,
+    *,
+    sender: str,
+    most: int,
+    settings: SmtpSettings,
+    charset: str | None = None,
+    key: Credentials | None = None,
 ) -> Reading:
     """Read a mail from ``sender`` as its mailbox's policy has it, for a text of ``most`` parts. Raises nothing.
 
-    ``key`` is one that stood in an address: where the mail repeats it, it is hidden.
+    ``charset`` is that of text which names none, where it is known (:func:`charset_for`). ``key`` is one that
+    stood in an address: where the mail repeats it, it is hidden.
     """
     mail = Entity.of(raw, "text/plain")
     header = Header.of(mail)
     try:
         content = read_content(
             raw,
-            fallback_charset=policy.charset or settings.charset,
+            fallback_charset=charset,
             limits=ContentLimits(depth=settings.max_depth, parts=settings.max_mail_parts, html=settings.max_html),
             links=policy.links,
         )

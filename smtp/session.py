@@ -28,7 +28,7 @@ from bridge.telemetry import get_logger
 from smtp import options, replies
 from smtp.address import domain_of, parse_phone, parse_recipient, redact_address
 from smtp.client import Service
-from smtp.reading import most_parts, read
+from smtp.reading import charset_for, most_parts, read
 from smtp.standing import Held
 from smtp.submission import DOOR, collapse_of, submission_of
 
@@ -235,7 +235,16 @@ class Conversation:
             raise InternalError("no sender")
         policy = standing.mailbox.policy
         most = most_parts(self._settings, policy, standing.account.rules)
-        ask = partial(read, raw, policy, sender=standing.sender, most=most, settings=self._settings, key=self._key)
+        ask = partial(
+            read,
+            raw,
+            policy,
+            sender=standing.sender,
+            most=most,
+            settings=self._settings,
+            charset=charset_for(self._settings, policy, standing.account.region or self._house.region),
+            key=self._key,
+        )
         mail = ask() if len(raw) <= _IN_A_THREAD else await asyncio.to_thread(ask)
         held = self._held
         if mail.secret is not None:

@@ -92,21 +92,40 @@ PLAIN: Final = (
 """Layers that need nothing but the octets."""
 
 
+_SAID: Final = ("session words", "mail words", *_PATH_WORDS)
+SHARES: Final = {layer.name: layer.share for layer in PLAIN} | {
+    "proof": 30,
+    "record": 15,
+    "session": 50,
+    "submission": 15,
+    "lmtp": 15,
+    "proxied": 5,
+}
+"""What each layer has of all inputs, in the order of :func:`opened`."""
+NAMES: Final = tuple(SHARES)
+_FRESH: Final = (partial(fresh, login=True), partial(fresh, greeting=b"LHLO relay.example.com"))
+
+
 @contextmanager
 def opened(folder: Path) -> Iterator[tuple[Layer, ...]]:
     """Give all layers; what the last ones need has its database in an empty folder, and ends with the block."""
     with asyncio.Runner() as runner, Connections(folder) as connections:
         proofs = Proofs(runner)
-        yield (
+        layers = (
             *PLAIN,
-            _layer("proof", 30, proofs.look_mail, fresh_mail, "signature words", "mail words"),
-            _layer("record", 15, proofs.look_record, fresh_record, "record words", longest=65_535),
-            _layer("session", 50, partial(connections.look, Service.SMTP), fresh, *_SAID, huge=0.01),
-            _layer("submission", 15, partial(connections.look, Service.SUBMISSION), _FRESH[0], *_SAID),
-            _layer("lmtp", 15, partial(connections.look, Service.LMTP), _FRESH[1], *_SAID),
-            _layer("proxied", 5, partial(connections.look, Service.SMTP, proxied=True), fresh_proxied, *_SAID),
+            _layer("proof", SHARES["proof"], proofs.look_mail, fresh_mail, "signature words", "mail words"),
+            _layer("record", SHARES["record"], proofs.look_record, fresh_record, "record words", longest=65_535),
+            _layer("session", SHARES["session"], partial(connections.look, Service.SMTP), fresh, *_SAID, huge=0.01),
+            _layer(
+                "submission", SHARES["submission"], partial(connections.look, Service.SUBMISSION), _FRESH[0], *_SAID
+            ),
+            _layer("lmtp", SHARES["lmtp"], partial(connections.look, Service.LMTP), _FRESH[1], *_SAID),
+            _layer(
+                "proxied",
+                SHARES["proxied"],
+                partial(connections.look, Service.SMTP, proxied=True),
+                fresh_proxied,
+                *_SAID,
+            ),
         )
-
-
-_SAID: Final = ("session words", "mail words", *_PATH_WORDS)
-_FRESH: Final = (partial(fresh, login=True), partial(fresh, greeting=b"LHLO relay.example.com"))
+        yield layers

@@ -312,6 +312,28 @@ def test_what_the_envelope_says_of_receipts_is_kept(at_desk: Run) -> None:
     at_desk(work)
 
 
+def test_a_few_letters_are_in_the_charset_of_the_region(at_desk: Run) -> None:
+    """Two bytes tell no charset: what is set for the mailbox counts, then for the account's region, then for all."""
+
+    async def work(desk: Desk) -> None:
+        told: dict[str, Any] = {"charsets": {"IL": "windows-1255"}, "charset": "koi8-r"}
+
+        async def text_of(sender: str, **settings: Any) -> str:
+            raw = mail(sender=sender, Message_ID=f"<{sender}{len(settings)}>").replace(b"hello", b"\xf9\xec")
+            reply = await send(desk.conversation(region=None, **settings), sender, raw)
+            with desk.store.read() as connection:
+                return messages.find(connection, reply.rpartition(" ")[2]).text
+
+        assert await text_of("ann@example.com", **told) == "של"
+        assert await text_of("x@roaming.example", **told) == "ЫЛ"
+        assert await text_of("x@roaming.example") == "של", "a guess, where nobody says"
+        allow(desk, "@roaming.example", account="roaming", charset="windows-1251")
+        await desk.intake.snapshot.renew()
+        assert await text_of("y@roaming.example", **told) == "щм"
+
+    at_desk(work)
+
+
 def test_nothing_of_a_mail_is_left_for_the_next(at_desk: Run) -> None:
     """Options, sender, recipients and a key of one mail say nothing of the mail behind it on the same connection."""
 

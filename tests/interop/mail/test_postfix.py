@@ -202,7 +202,7 @@ def test_an_answer_that_gets_lost(bridge: Bridge, postfix: Postfix, wire: Wire) 
     to = numbers(30, BREAKS + 2)
     for serial, each in enumerate(to):
         postfix.give(RELAY, [address(each, "lossy")], mail(f"lost-{serial}"))
-    postfix.await_logged("status=deferred", "lost connection", "sending message body -- message may be sent more")
+    postfix.await_logged("status=deferred", "lost connection", "while sending end of data -- message may be sent more than once")
     postfix.await_idle()
     assert wire.breaks == 0
     assert bridge.arrived(*to) == dict.fromkeys(to, TEXT)
