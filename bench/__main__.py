@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accept, backlog, carriers, commit, drain, proofs, rules, soap
+from bench import accept, backlog, carriers, commit, drain, proofs, rules, soak, soap
 
 SUITES = {
     "accept": accept.run,
@@ -19,6 +19,7 @@ SUITES = {
     "carriers": carriers.run,
     "proofs": proofs.run,
     "soap": soap.run,
+    "soak": soak.run,
 }
 
 
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3, help="times that each is repeated, by turns")
+    parser.add_argument("--minutes", type=float, default=0.5, help="length of soak")
     options = parser.parse_args()
     unknown = set(options.suites) - SUITES.keys()
     if unknown:

@@ -44,12 +44,13 @@ outbox = "outbox.jsonl"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """A served bridge: its folder, its listeners, its process."""
+    """A served bridge: its folder, its listeners, its process. ``ready`` is the line that it said when they were up."""
 
     folder: Path
     port: int
     http: str
     process: subprocess.Popen[str]
+    ready: dict[str, Any]
 
     def resident(self) -> int:
         """Return the octets of memory that the process holds now."""
@@ -102,7 +103,7 @@ def serve(path: Path, *, dispatch: bool, carrier: str = _SANDBOX) -> Iterator[Ru
             ready = json.loads(process.stdout.readline() or "{}")  # type: ignore[union-attr]
             assert ready, (path / "serve.log").read_text(encoding="utf-8")
             port = int(ready["smtp"][0].rpartition(":")[2])
-            yield Running(folder=path, port=port, http=ready["http"], process=process)
+            yield Running(folder=path, port=port, http=ready["http"], process=process, ready=ready)
         finally:
             process.terminate()
             process.wait(timeout=15)

@@ -15,8 +15,8 @@ _LONGEST_ORCPT: Final = 500
 _REPORTED: Final = ("SUCCESS", "FAILURE", "DELAY")
 
 _XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})++")
-_XTEXT_OR_MORE: Final = re.compile(r"(?:[!-*,-<>-~]|[^\0-\x7f]|\+[0-7][0-9A-Fa-f])++")
-_OCTET: Final = re.compile(r"\+([0-9A-Fa-f]{2})")
+_XTEXT_OR_MORE: Final = re.compile(r"(?:[!-*,-<>-~]|[^\0-\x7f]|\+[0-9A-Fa-f]{2})++")
+_OCTETS: Final = re.compile(r"(?:\+[0-9A-Fa-f]{2})++")
 _CODE_POINT: Final = re.compile(r"\\x\{([0-9A-Fa-f]{2,5}|10[0-9A-Fa-f]{4})\}")
 _TYPE: Final = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~-]++")
 _UNSEEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -49,30 +49,34 @@ def read_notify(value: str) -> tuple[str, ...] | None:
 def read_orcpt(value: str) -> str | None:
     """Return ``type;address`` of whom the mail was first for, the address in clear; None when it is wrong.
 
-    At most 500 characters as encoded. The address need not have the form of its type (RFC 3461, 4.2).
+    At most 500 characters as encoded. The address need not have the form of its type (RFC 3461, 4.2). Postfix writes
+    one beyond ASCII as ``rfc822;`` and the octets of its UTF-8; it is returned as what it is, of the type ``utf-8``.
     """
     kind, _, encoded = value.partition(";")
     if len(value) > _LONGEST_ORCPT or not _TYPE.fullmatch(kind):
         return None
-    address = _any_letters(encoded) if kind.lower() == "utf-8" else _printable(encoded)
-    return None if address is None else f"{kind};{address}"
+    unicode = kind.lower() == "utf-8"
+    address = _clear(encoded, _XTEXT_OR_MORE if unicode else _XTEXT)
+    if address is None:
+        return None
+    if unicode:
+        address = _CODE_POINT.sub(lambda found: chr(int(found[1], 16)), address)
+    elif kind.lower() == "rfc822" and not address.isascii():
+        kind = "utf-8"
+    return None if any(unicodedata.category(each) in _UNSEEN for each in address) else f"{kind};{address}"
 
 
 def _printable(encoded: str) -> str | None:
     """Undo xtext (RFC 3461, 4). None when it is none, or stands for something else than ASCII that can be printed."""
-    if not _XTEXT.fullmatch(encoded):
+    clear = _clear(encoded, _XTEXT)
+    return clear if clear is not None and clear.isascii() and clear.isprintable() else None
+
+
+def _clear(encoded: str, form: re.Pattern[str]) -> str | None:
+    """Undo xtext. None where it has another form, or stands for octets that are no UTF-8."""
+    if not form.fullmatch(encoded):
         return None
-    clear = _OCTET.sub(_character, encoded) if "+" in encoded else encoded
-    return clear if clear.isascii() and clear.isprintable() else None
-
-
-def _any_letters(encoded: str) -> str | None:
-    r"""Undo xtext, then ``\x{…}``; letters may also stand as they are (RFC 6533, 3)."""
-    if not _XTEXT_OR_MORE.fullmatch(encoded):
+    try:
+        return _OCTETS.sub(lambda found: bytes.fromhex(found[0].replace("+", "")).decode(), encoded)
+    except UnicodeDecodeError:
         return None
-    clear = _CODE_POINT.sub(_character, _OCTET.sub(_character, encoded))
-    return None if any(unicodedata.category(each) in _UNSEEN for each in clear) else clear
-
-
-def _character(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16))

@@ -51,6 +51,7 @@ _log = get_logger(__name__)
 _IN_A_THREAD: Final = 65_536
 """Octets of a mail from which on it is read in a thread: laying out a large page takes longer than others may wait."""
 
+_NO_PHONES: Final = "the mail lists no phones"
 _TESTED: Final = "250 2.0.0 Tested: it would be accepted; nothing is sent"
 
 
@@ -261,7 +262,7 @@ class Conversation:
             wanted, reference = options.join(wanted, mail.secret.options), mail.secret.id
             options.check_allowed(mail.secret.options, policy.options)
         if not any(taken.numbers for taken in self._taken):
-            raise UnknownRecipient("the mail lists no phones")
+            raise UnknownRecipient(_NO_PHONES)
         submission = submission_of(
             content,
             text=composed.text,
@@ -326,8 +327,10 @@ class Conversation:
         told = []
         for taken in self._taken:
             own = [refusals.get(number) for number in taken.numbers]
-            # Who stands for many is answered as a mail to many is: good when it goes to any.
-            told.append(accepted if None in own else replies.reply(next(filter(None, own))))
+            # Who stands for many is answered as a mail to many is: good when it goes to any. One for whom the mail
+            # should have listed phones, and lists none, stands for nobody.
+            refusal = next(filter(None, own), UnknownRecipient(_NO_PHONES))
+            told.append(accepted if None in own else replies.reply(refusal))
         return tuple(told)
 
     def _all(self, reply: str) -> Sequence[str]:

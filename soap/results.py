@@ -47,6 +47,7 @@ TABLE: Final[Mapping[type[BridgeError], Result]] = MappingProxyType(
         errors.LoginFailed: Result(105, "the login is wrong"),
         errors.AccountDisabled: Result(106, "the account is disabled"),
         errors.SenderRefused: Result(107, "the sender may not send"),
+        errors.ProofMissing: Result(108, "nothing proves that the mail is from its sender"),
         errors.InvalidNumber: Result(201, "the number is not valid"),
         errors.PremiumNumber: Result(202, "a premium-rate number"),
         errors.UnassignedNumber: Result(203, "the number's range is not assigned"),
@@ -63,6 +64,7 @@ TABLE: Final[Mapping[type[BridgeError], Result]] = MappingProxyType(
         errors.SenderName: Result(306, "the sender's name has a form no network shows"),
         errors.SenderNotApproved: Result(307, "the sender's name is not approved"),
         errors.MailTooLarge: Result(308, "the mail is too large"),
+        errors.AutomaticMail: Result(309, "the mail is what a machine answers to another"),
         errors.InvalidTime: Result(401, "the time to send at cannot be read"),
         errors.PastTime: Result(402, "the time to send at is over"),
         errors.UnknownZone: Result(403, "no time zone has that name"),
@@ -78,6 +80,7 @@ TABLE: Final[Mapping[type[BridgeError], Result]] = MappingProxyType(
         errors.StoreFull: Result(903, "trouble on our side; call again later"),
         errors.Stopping: Result(904, "the bridge is going down; call again"),
         errors.InternalError: Result(905, "trouble on our side; call again later"),
+        errors.DnsUnavailable: Result(906, "trouble on our side; call again later"),
         # An operator's error in front of a program is ours.
         errors.OperatorError: Result(950, "trouble on our side; call again later"),
         errors.ConfigError: Result(951, "trouble on our side; call again later"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +41,8 @@ from bridge.config import (
     OptOutSettings,
     RouteSettings,
 )
-from bridge.model import errors, rules
+from bridge.model import errors, mail_policy, rules
+from bridge.model.mail_policy import Cut, Length, Option, Proof, SecretPlace, SubjectUse, Transliterate
 from bridge.model.message import Priority
 from bridge.model.price import PriceTable, show_credit
 from bridge.model.sender import SenderKind
@@ -56,11 +59,14 @@ from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from bridge.web.metrics import Waiting
 from smtp import replies
-from smtp.config import SmtpSettings
+from smtp.config import DnsSettings, DomainSettings, SmtpSettings, TlsSettings
+from smtp.frame import Frame
+from smtp.places import CARRIER_DOMAINS
 from tests.support.served import environment, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from enum import StrEnum
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -109,7 +115,10 @@ def rows(text: str) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     heads = {place - 1 for place, line in enumerate(lines) if set(line) <= set("| -")}
     kept = [line for place, line in enumerate(lines) if place not in heads and place - 1 not in heads]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in kept]
+    return [[cell.strip().replace(r"\|", "|") for cell in _BAR.split(line)[1:-1]] for line in kept]
+
+
+_BAR = re.compile(r"(?<!\\)\|")
 
 
 # --- settings ---
@@ -117,6 +126,9 @@ def rows(text: str) -> list[list[str]]:
 TABLES: dict[str, type[BaseModel]] = {
     "Keys outside the tables": config.model(),
     **{f"`[{name}]`": kind.settings for name, kind in doors.kinds().items()},
+    "`[smtp.domain.NAME]`": DomainSettings,
+    "`[smtp.tls]`": TlsSettings,
+    "`[smtp.dns]`": DnsSettings,
     "`[carriers.NAME]`": CarrierSettings,
     "Carriers over HTTP": UpstreamSettings,
     **{f'`kind = "{name}"`': settings for name, (settings, _) in KINDS.items()},
@@ -171,6 +183,7 @@ def test_every_setting_is_in_configure_with_its_default_and_bounds(heading: str)
         if heading != "Keys outside the tables"
         or (f"`[{name}]`" not in TABLES and name not in {"carriers", "routes"} | FREE_TABLES)
         if not issubclass(model, CarrierSettings) or name in model.__annotations__  # the others stand further up
+        if model is not SmtpSettings or not {f"`[smtp.{name}]`", f"`[smtp.{name}.NAME]`"} & TABLES.keys()
     }
     assert list(told) == list(fields)
     for name, field in fields.items():
@@ -221,8 +234,11 @@ def test_every_account_setting_is_in_configure_with_its_default_and_an_example()
     examples = [word for word in words if "=" in word]
     assert len(examples) > 10
     for name, _, value in (word.partition("=") for word in examples):
-        if name != "credit_limit":
-            rules.change(standard, name, value)  # raises ValueError for what would be refused
+        # Both raise ValueError for what would be refused.
+        if name.startswith("mail."):
+            mail_policy.check(name.removeprefix("mail."), value)
+        elif name != "credit_limit":
+            rules.change(standard, name, value)
 
 
 def _setting(value: object) -> str:
@@ -232,6 +248,69 @@ def _setting(value: object) -> str:
         case Priority():
             return value.name.lower()
     return str(value)
+
+
+CHOICES: dict[str, type[StrEnum]] = {
+    "proof": Proof,
+    "subject": SubjectUse,
+    "cut": Cut,
+    "length": Length,
+    "transliterate": Transliterate,
+    "options": Option,
+    "secrets": SecretPlace,
+}
+
+
+def test_every_mailbox_setting_is_in_its_table_with_its_default_and_values() -> None:
+    """The table has all settings, in their order; the default is the code's, each value is taken, none is missing."""
+    told = {cells[0].strip("`"): cells for cells in rows(page("mailbox-settings.md").partition("## ")[0])}
+    assert list(told) == list(mail_policy.NAMES)
+    for name, (_, default, values, _) in told.items():
+        usual = getattr(mail_policy.STANDARD, name)
+        assert default == "all" or getattr(mail_policy.read({name: default.strip("`")}), name) == usual, name
+        assert default != "all" or usual == frozenset(CHOICES[name]), name
+        forms = SPAN.findall(values)
+        assert len({getattr(mail_policy.read({name: form}), name) for form in forms}) == len(forms) > 1, name
+        assert name not in CHOICES or set(forms) - {"none"} == set(CHOICES[name]), name
+        if name in {"first_lines", "max_parts"}:
+            for beyond in (int(forms[1]) - 1, int(forms[2]) + 1):
+                with pytest.raises(ValueError, match="a number from"):
+                    mail_policy.check(name, str(beyond))
+    bound = f"{mail_policy._MOST_PHRASES} phrases of {mail_policy._LONGEST_PHRASE} characters at most"
+    assert bound in page("mailbox-settings.md")
+
+
+def test_every_example_of_a_mailbox_setting_is_taken() -> None:
+    """What the pages set for a mailbox has a name and a value that there are."""
+    seen = set()
+    for _, line, whole in shown_commands():
+        words = shlex.split(line, comments=True)
+        if not whole or "mailbox" not in words or not {"set", "allow"} & set(words):
+            continue
+        written = [word for word in words if re.match(r"[a-z_]+=", word)]
+        written += [f"proof={value}" for option, value in pairwise(words) if option == "--proof"]
+        for name, _, value in (word.partition("=") for word in written):
+            assert name in mail_policy.NAMES, line
+            if value:
+                mail_policy.check(name, value)
+                seen.add(name)
+    assert len(seen) > 5
+
+
+def test_each_choice_of_a_mailbox_has_a_row_that_says_what_it_does() -> None:
+    """Proofs, kinds of cuts, uses of the subject, lengths and the rest: each in its table, in the order of the code."""
+    for name, heading, kind in (
+        ("authorise-senders.md", "Proofs", Proof),
+        ("mailbox-settings.md", "What is cut", Cut),
+        ("mailbox-settings.md", "The subject", SubjectUse),
+        ("mailbox-settings.md", "Letters outside GSM 7 bit", Transliterate),
+    ):
+        told = [cells[0].strip("`") for cells in rows(section(page(name), heading)) if cells[0].startswith("`")]
+        assert told == list(kind), heading
+    usual = [cells[1] == "yes" for cells in rows(section(page("authorise-senders.md"), "Proofs"))]
+    assert usual == [proof in mail_policy.STANDARD.proof for proof in Proof]
+    told = [cells[0].strip("`") for cells in rows(section(page("mailbox-settings.md"), "When it is too long"))]
+    assert told[-len(Length) :] == list(Length)
 
 
 def test_every_rule_is_in_its_page() -> None:
@@ -410,15 +489,33 @@ def test_every_smtp_reply_is_documented() -> None:
     told = {
         match[0] for cells in rows(section(page("mail.md"), "SMTP replies")) if (match := _REPLY.match(cells[0][1:]))
     }
-    source = "".join(
-        (ROOT / "smtp" / name).read_text() for name in ("path.py", "protocol.py", "replies.py", "session.py")
-    )
-    wanted = {*replies.TABLE.values(), *re.findall(r'[("]([245]\d\d \d\.\d\.\d)\b', source)}
-    assert {reply for reply in told if " " in reply} == wanted
-    assert {reply for reply in told if " " not in reply} == {"220", "354"}
+    source = "".join(path.read_text() for path in (ROOT / "smtp").rglob("*.py"))
+    wanted = {*replies.TABLE.values(), *re.findall(r'[("]([2-5]\d\d(?: \d\.\d{1,3}\.\d{1,3}\b|(?=[ -](?!\d\.))))', source)}
+    assert {"220", "354", "538 5.7.11"} < wanted
+    assert told == wanted
 
 
-_REPLY = re.compile(r"\d{3}(?: \d\.\d\.\d)?")
+_REPLY = re.compile(r"\d{3}(?: \d\.\d{1,3}\.\d{1,3})?")
+
+
+def test_every_reply_that_a_page_names_is_one() -> None:
+    """Prose and tables of all pages say no reply that the door cannot."""
+    known = {
+        match[0] for cells in rows(section(page("mail.md"), "SMTP replies")) if (match := _REPLY.match(cells[0][1:]))
+    }
+    for path, text in TEXTS.items():
+        assert set(re.findall(r"`([2-5]\d\d \d\.\d{1,3}\.\d{1,3})\b", text)) <= known, path.name
+
+
+def test_the_extensions_are_those_of_the_page() -> None:
+    """EHLO offers what mail.md says, in its order, to a client on this machine and where there is a certificate."""
+
+    async def offered() -> list[str]:
+        frame = Frame(hostname="us", limit=1, loop=asyncio.get_running_loop())
+        return re.findall(r"^250[- ]([A-Z0-9]+)", frame.ehlo(starttls=True, auth=True), re.MULTILINE)
+
+    first, _, _ = section(page("mail.md"), "SMTP extensions").partition("\n\n- ")
+    assert [*SPAN.findall(first), "AUTH", "HELP"] == asyncio.run(offered())
 
 
 def test_every_state_is_documented() -> None:
@@ -649,7 +746,7 @@ def test_pages_name_no_place_and_no_person(page: Path) -> None:
     allowed = re.compile(
         r"(?:.+\.)?example\.(?:com|net|org)|api\.sms-gate\.app|127\.0\.0\.1|semver\.org|file|your\.domain|schemas\.xmlsoap\.org"
     )
-    assert {host for host in hosts if not allowed.fullmatch(host)} - {"host", "user"} == set()
+    assert {host for host in hosts if not allowed.fullmatch(host)} - {"host", "user", *CARRIER_DOMAINS} == set()
     paths = re.findall(r"(?<![\w/.:~])/(?:home|root|tmp|work|Users|mnt)\b[^\s`)]*", text)
     assert paths == []
     for number in re.findall(r"\+?972\d{9}\b", text):

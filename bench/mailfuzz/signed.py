@@ -88,7 +88,9 @@ def mails() -> tuple[bytes, ...]:
         plain = _mail(*parts)
         twice = (*names, b"from", b"subject")
         found += [
-            field(plain, pair=pairs["s1"], names=twice) + field(plain, pair=pairs["ed"], selector="ed") + plain,
+            field(plain, pair=pairs["s1"], names=twice)
+            + field(plain, pair=pairs["ed"], selector="ed", names=names)
+            + plain,
             sealed(
                 plain, f"dkim=pass header.d=example.com; spf=pass smtp.mailfrom={ANN}", pair=pairs["s1"], names=names
             ),

@@ -178,6 +178,7 @@ class Generic(HttpCarrier):
             "message_id": outgoing.message_id,
             "parts": str(outgoing.parts),
             "unicode": "1" if outgoing.encoding is Encoding.UCS2 else "0",
+            "flash": "1" if outgoing.flash else "0",
         }
         if "expires" in self._wanted:
             values["expires"] = outgoing.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -66,7 +66,7 @@ class OpenApiSettings(UpstreamSettings):
     priorities: dict[PriorityName, Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]] = Field(
         default_factory=dict, description="version 1: place in their queue; a higher one costs more"
     )
-    flash: bool = Field(default=False, description="version 1: texts are shown at once, and not kept by the phone")
+    flash: bool = Field(default=False, description="version 1: all texts are shown at once, and not kept by the phone")
     realtime: bool = Field(default=False, description="version 1: past all queues; they take one such text a minute")
 
     @field_validator("host", "oauth_host")

@@ -63,7 +63,7 @@ class GatewaySms(OpenApiCarrier):
         settings = self.settings
         number = recipient(outgoing.number)
         options: dict[str, Any] = {"custom": outgoing.id}
-        if settings.flash:
+        if settings.flash or outgoing.flash:
             options["flash"] = True
         if settings.realtime:
             options["realtime"] = True

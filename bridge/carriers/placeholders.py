@@ -17,6 +17,7 @@ NAMES: Final[Mapping[str, str]] = {
     "message_id": "our id of the message, the same for all its recipients",
     "parts": "how many parts the text takes",
     "unicode": "1 if the text needs UCS-2, else 0",
+    "flash": "1 if the text is to be shown at once and not kept, else 0",
     "expires": "until when it may be sent, as 2026-11-20T07:00:00Z",
     "ttl": "seconds until then",
     "user": "the setting user",

@@ -222,7 +222,7 @@ class Sandbox:
             "text": outgoing.text,
             "parts": outgoing.parts,
             "at": self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        } | ({"flash": True} if outgoing.flash else {})
         try:
             return json.dumps(line, ensure_ascii=False).encode()
         except UnicodeEncodeError:

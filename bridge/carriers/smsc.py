@@ -60,7 +60,7 @@ class SmscSettings(UpstreamSettings):
     login: str | None = Field(default=None, min_length=1, description="login name")
     password: SecretStr | None = Field(default=None, min_length=1, description="its password, or the MD5 of that")
     apikey: SecretStr | None = Field(default=None, min_length=1, description="API key, in place of both")
-    flash: bool = Field(default=False, description="texts are shown at once, and not kept by the phone")
+    flash: bool = Field(default=False, description="all texts are shown at once, and not kept by the phone")
     translit: Literal[0, 1, 2] = Field(default=0, description="texts in Latin letters, by their table 1 or 2")
     maxsms: int | None = Field(default=None, ge=1, le=255, description="most parts of a text")
     callback_key: SecretStr | None = Field(default=None, description="secret of the hash in their calls")
@@ -125,7 +125,7 @@ class Smsc(HttpCarrier):
         }
         if outgoing.sender:
             told["sender"] = outgoing.sender.removeprefix("+")
-        if settings.flash:
+        if settings.flash or outgoing.flash:
             told["flash"] = "1"
         if settings.translit:
             told["translit"] = str(settings.translit)

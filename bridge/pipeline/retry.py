@@ -21,14 +21,14 @@ class Backoff:
     def wait(self, rounds: int, chance: float, asked: timedelta | None = None) -> timedelta:
         """Return the wait after ``rounds`` (from 1) rounds of tries; ``chance`` is uniform in [0, 1).
 
-        A carrier that asked for a longer wait gets it, even past the ceiling; one that asked for less does
-        not.
+        A carrier that asked for a longer wait gets it, up to the ceiling: a text may be dead by the day that some
+        upstreams name. One that asked for less does not get it.
         """
         doublings: int = 2 ** min(rounds - 1, _MAX_DOUBLINGS)
         # Divided first: a day doubled thirty times is no timedelta any more.
         grown = self.ceiling if self.ceiling / doublings < self.first else min(self.ceiling, self.first * doublings)
         own = grown * (1 - self.jitter * chance)
-        return own if asked is None else max(own, asked)
+        return own if asked is None else max(own, min(asked, self.ceiling))
 
 
 def due(*, now: int, wait: timedelta, expires_at: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 from contextlib import asynccontextmanager
@@ -232,6 +233,21 @@ def test_no_sender_is_none(case: Case, tmp_path: Path) -> None:
             async with opened(case, upstream) as carrier:
                 assert (await carrier.send(outgoing(sender=None))).verdict is Verdict.ACCEPTED
             assert [arrival.sender for arrival in upstream.arrived()] == [None]
+
+    run(main)
+
+
+@pytest.mark.parametrize("text", ["plain, [€]", "שלום", "a" * 400, "א" * 200], ids=range(4))
+@each
+def test_a_flash_text_arrives_as_it_is(case: Case, text: str, tmp_path: Path) -> None:
+    """Whether the upstream knows flash texts or sends them as usual ones: each arrives, once and whole."""
+
+    async def main() -> None:
+        async with case.upstream(tmp_path) as upstream:
+            async with opened(case, upstream) as carrier:
+                flash = dataclasses.replace(outgoing(text=text), flash=True)
+                assert (await carrier.send(flash)).verdict is Verdict.ACCEPTED
+            assert [(arrival.number, arrival.text) for arrival in upstream.arrived()] == [(NUMBER, text)]
 
     run(main)
 

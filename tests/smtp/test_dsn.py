@@ -89,14 +89,33 @@ def test_of_mail(written: str, meant: MailParameters | str) -> None:
             (f"ORCPT={wrong}", "501 5.5.4 ")
             for wrong in ("", ";", "rfc822", "rfc822;", ";bob", "rfc=822;bob", "bob@example.com", "a,b;c", "דואר;a")
         ),
-        *((f"ORCPT=rfc822;{wrong}", "501 5.5.4 ") for wrong in ("a=b", "a+", "+0A", "+0Dx", "+7F", "+E9", "é", "דנה")),
+        *(
+            (f"ORCPT=rfc822;{wrong}", "501 5.5.4 ")
+            for wrong in ("a=b", "a+", "+0A", "+0Dx", "+7F", "+E9", "+D7+", "+93+D7", "+C2+85", "é", "דנה")
+        ),
         ("ORCPT=utf-8;דנה@example.com", RecipientParameters(orcpt="utf-8;דנה@example.com")),
         ("ORCPT=UTF-8;\\x{5D3}\\x{5E0}@example.com", RecipientParameters(orcpt="UTF-8;דנ@example.com")),
         ("ORCPT=utf-8;a\\x{2B}b+40c\\x{1F511}", RecipientParameters(orcpt="utf-8;a+b@c\U0001f511")),
+        ("ORCPT=utf-8;+D7+93נה@example.com", RecipientParameters(orcpt="utf-8;דנה@example.com")),
+        ("ORCPT=rfc822;+D9+A9+D9+A7x@example.com", RecipientParameters(orcpt="utf-8;\u0669\u0667x@example.com")),
         ("ORCPT=utf-8;a\\x{110000}\\b\\x{}", RecipientParameters(orcpt="utf-8;a\\x{110000}\\b\\x{}")),
         *(
             (f"ORCPT=utf-8;{wrong}", "501 5.5.4 ")
-            for wrong in ("", "a=b", "+", "+D7", "\\x{0A}", "\\x{D800}", "\\x{2028}", "\\x{0085}", "a\udcff", "a\x7fb")
+            for wrong in (
+                "",
+                "a=b",
+                "+",
+                "+D7",
+                "+C0+80",
+                "+ED+A0+80",
+                "+E2+80+A8",
+                "\\x{0A}",
+                "\\x{D800}",
+                "\\x{2028}",
+                "\\x{0085}",
+                "a\udcff",
+                "a\x7fb",
+            )
         ),
         ("NOTIFY=NEVER NOTIFY=NEVER", TWICE),
         ("NOTIFY NEVER", "501 5.5.4 "),

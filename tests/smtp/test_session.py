@@ -25,7 +25,7 @@ from bridge.store import accounts, messages
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from smtp import replies
-from smtp.client import Client
+from smtp.client import Client, Service
 from smtp.config import DnsSettings, SmtpSettings
 from smtp.contacts import resolve
 from smtp.networks import is_within
@@ -333,6 +333,25 @@ def test_one_number_twice_in_a_mail(at_desk: Run) -> None:
         reply = await desk.send(to=(GOOD, "050-2345678@sms.example.com", '"+972 50 2345678"@SMS.example.com'))
         assert reply.startswith("250 ")
         assert len(texts.rows(desk.store)) == 1
+
+    at_desk(work)
+
+
+def test_a_mail_that_lists_no_phones_by_lmtp(at_desk: Run) -> None:
+    """Who stands for the phones that a mail lists is refused where it lists none; the others have it."""
+
+    async def work(desk: Desk) -> None:
+        with desk.store.write() as connection:
+            accounts.set_mailbox_settings(connection, desk.ids["acme"], "ann@example.com", {"secrets": "line"})
+        await desk.intake.snapshot.open()
+        conversation = desk.conversation(client=Client(peer="127.0.0.1", service=Service.LMTP))
+        await conversation.mail("ann@example.com", NO_MAIL_PARAMETERS)
+        for address in ("send@sms.example.com", GOOD):
+            assert await conversation.recipient(address, NO_RECIPIENT_PARAMETERS) == replies.RECIPIENT_OK
+        refused, accepted = await conversation.content(MAIL)
+        assert refused == "550 5.1.1 the mail lists no phones"
+        assert accepted.startswith(replies.ACCEPTED)
+        assert [row.number for row in texts.rows(desk.store)] == ["+972502345678"]
 
     at_desk(work)
 

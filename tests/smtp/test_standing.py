@@ -40,8 +40,9 @@ def at_desk(store: Store, clock: HandClock) -> Run:
 
 def mail(*, sender: str | None = "ann@example.com", text: str = "hello", **header: str) -> bytes:
     """Return a mail; without a ``sender`` it has no From."""
-    fields = {"From": sender, "Message-ID": "<1@example.com>"} | header
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items() if value is not None]
+    fields = {"From": sender, "Message-ID": "<1@example.com>"}
+    fields |= {name.replace("_", "-"): value for name, value in header.items()}
+    lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
     return "\r\n".join([*lines, "", text, ""]).encode()
 
 

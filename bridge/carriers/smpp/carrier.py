@@ -213,6 +213,7 @@ class Smpp:
             joining=self._settings.long_texts,
             written=self._settings.alphabet,
             reference=next(self._references) % 256,
+            flash=outgoing.flash,
         )
         message_id = None
         pauses = 0

@@ -18,6 +18,9 @@ DEFAULT: Final = 0
 LATIN1: Final = 3
 UCS2: Final = 8
 
+FLASH: Final = 0x10
+"""Added to the data_coding of the default alphabet and of UCS-2: message class 0 (3GPP TS 23.038, 4)."""
+
 _CHARSETS: Final = {1: "ascii", LATIN1: "latin-1", 6: "iso8859-5", 7: "iso8859-8", UCS2: "utf-16-be"}
 
 _UDHI: Final = 0x40
@@ -56,9 +59,16 @@ class Piece:
     tlvs: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 
-def pieces(text: str, encoding: Encoding, *, joining: Joining, written: Alphabet, reference: int) -> tuple[Piece, ...]:
-    """Return what has to be submitted for a text, in order. ``reference`` (0 to 255) tells long texts apart."""
+def pieces(
+    text: str, encoding: Encoding, *, joining: Joining, written: Alphabet, reference: int, flash: bool = False
+) -> tuple[Piece, ...]:
+    """Return what has to be submitted for a text, in order. ``reference`` (0 to 255) tells long texts apart.
+
+    A ``flash`` text has message class 0, but not one in Latin-1: no class goes with that alphabet.
+    """
     coding, parts = _cut(text, encoding, written)
+    if flash and coding in {DEFAULT, UCS2}:
+        coding |= FLASH
     if len(parts) == 1:
         return (Piece(message=parts[0], data_coding=coding),)
     match joining:

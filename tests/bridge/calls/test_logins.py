@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -338,20 +338,42 @@ WRONG: dict[str, tuple[KeyKind, str, str, list[str]]] = {
 }
 
 
+class _Counted(Store):
+    """A store that counts how often it is read, and can be away."""
+
+    def __init__(self, like: Store) -> None:
+        super().__init__(like.url, clock=like._clock)
+        self.reads = 0
+        self.away = False
+
+    def read(self) -> Any:
+        self.reads += 1
+        if self.away:
+            raise StoreUnavailable("database: away")
+        return super().read()
+
+
+@pytest.fixture
+def counted(store: Store) -> Iterator[_Counted]:
+    """The same database, by a handle that counts."""
+    made = _Counted(store)
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize("case", WRONG)
-def test_each_wrong_password_costs_the_same_work(store: Store, clock: HandClock, case: str) -> None:
+def test_each_wrong_password_costs_the_same_work(counted: _Counted, clock: HandClock, case: str) -> None:
     """One look at the database and one check of the same cost, whatever is wrong: the time tells nothing."""
-    reads: list[int] = []
-    gate = Gate(_Counted(store, reads), clock, patience=NO_DELAY)
+    gate = Gate(counted, clock, patience=NO_DELAY)
     kind, user, password, networks = WRONG[case]
     gate.add("ann", "s3cret", kind, networks=networks)
 
     async def test(gate: Gate) -> None:
         for count in (1, 2, 3):
             gate.pass_time(1)
-            reads.clear()
+            counted.reads = 0
             assert await gate.outcome(Password(user=user, password=password)) == "LoginFailed"
-            assert len(reads) == 1
+            assert counted.reads == 1
             assert len(gate.hasher.checked) == count
         for checked in gate.hasher.checked:
             assert argon2.extract_parameters(checked) == argon2.extract_parameters(gate.hasher.hash("x"))
@@ -427,39 +449,22 @@ def test_what_is_remembered_is_bounded_and_no_password(store: Store, clock: Hand
     through(gate, test)
 
 
-class _Counted(Store):
-    """A store that tells when it is read, and can be away."""
-
-    def __init__(self, like: Store, reads: list[int]) -> None:
-        super().__init__(like.url, clock=like._clock)
-        self.reads = reads
-        self.away = False
-
-    def read(self) -> Any:
-        self.reads.append(1)
-        if self.away:
-            raise StoreUnavailable("database: away")
-        return super().read()
-
-
-def test_strangers_do_not_wear_out_the_database(store: Store, clock: HandClock) -> None:
+def test_strangers_do_not_wear_out_the_database(counted: _Counted, clock: HandClock) -> None:
     """However many guess from however many places, it is read once in a tenth of the snapshot's age."""
-    reads: list[int] = []
-    gate = Gate(_Counted(store, reads), clock, patience=NO_DELAY)
+    gate = Gate(counted, clock, patience=NO_DELAY)
 
     async def test(gate: Gate) -> None:
-        reads.clear()
+        counted.reads = 0
         for place in range(100):
             gate.pass_time(0.01)
             assert await gate.outcome(Token(token="guess"), f"198.51.100.{place}") == "LoginFailed"
-        assert 9 <= len(reads) <= 10
+        assert 9 <= counted.reads <= 10
 
     through(gate, test)
 
 
-def test_while_the_database_is_away_who_is_right_comes_in(store: Store, clock: HandClock) -> None:
+def test_while_the_database_is_away_who_is_right_comes_in(counted: _Counted, clock: HandClock) -> None:
     """Who is wrong is told to come again: nobody is refused on an old snapshot. It counts as a failure all the same."""
-    counted = _Counted(store, [])
     gate = Gate(counted, clock, patience=NO_DELAY)
     for kind in KINDS:
         gate.add(kind, "s3cret" + kind, kind)

@@ -93,6 +93,7 @@ def test_every_placeholder_is_filled() -> None:
         "message_id": TEXT.message_id,
         "parts": "2",
         "unicode": "0",
+        "flash": "0",
         "expires": "2026-11-20T08:00:00Z",
         "ttl": "3600",
         "user": "ann",
@@ -100,10 +101,11 @@ def test_every_placeholder_is_filled() -> None:
         "callback_url": f"https://sms.example.com/carriers/main/callback/{SECRET}",
         "inbound_url": f"https://sms.example.com/carriers/main/inbound/{SECRET}",
     }
-    unicode = dataclasses.replace(TEXT, encoding=Encoding.UCS2, expires_at=NOW - timedelta(hours=1))
+    unicode = dataclasses.replace(TEXT, encoding=Encoding.UCS2, flash=True, expires_at=NOW - timedelta(hours=1))
     fields = {
         "to": "{{to|int}}",
         "u": "{{unicode|int}}",
+        "f": "{{flash|int}}",
         "ttl": "{{ttl|int}}",
         "hex": "x{{text|hex}}",
         "t": "{{text|int}}",
@@ -112,6 +114,7 @@ def test_every_placeholder_is_filled() -> None:
     assert seen.json == {
         "to": 972502345678,
         "u": 1,
+        "f": 1,
         "ttl": 1,
         "hex": "x" + TEXT.text.encode("utf-16-be").hex().upper(),
     } | {"t": TEXT.text}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -121,6 +122,8 @@ def test_a_text_of_version_one() -> None:
                 "transaction": False,
                 "options": {"custom": text.id},
             }
+            await carrier.send(dataclasses.replace(text, flash=True))
+            assert server.seen[1].json["options"] == {"custom": text.id, "flash": True}
 
     asyncio.run(main())
 

@@ -125,6 +125,18 @@ def test_line_is_as_documented(tmp_path: Path) -> None:
     assert (json.loads(second)["from"], json.loads(second)["parts"], end) == (None, 3, "")
 
 
+def test_a_flash_text_says_so(tmp_path: Path) -> None:
+    """A line of another text has no such key."""
+
+    async def main() -> None:
+        async with opened(tmp_path) as sandbox:
+            await sandbox.send(text(0))
+            await sandbox.send(text(1, flash=True))
+
+    run(main)
+    assert [line.get("flash") for line in lines(tmp_path)] == [None, True]
+
+
 def test_half_a_surrogate_is_written_too(tmp_path: Path) -> None:
     """What has no UTF-8 is escaped: a text that should never come here still does no harm."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -118,6 +119,19 @@ def test_parameters_of_a_text() -> None:
         assert smsc_server.PASSWORD not in server.seen[0].target
 
     served(main, flash=True, translit=2, maxsms=3)
+
+
+@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_flash_is_asked_for_by_the_text_or_for_all(*, always: bool, wanted: bool) -> None:
+    """Either is enough; without both nothing is said of it."""
+
+    async def main(server: SmscServer, made: Smsc) -> None:
+        assert (await made.send(dataclasses.replace(outgoing(), flash=wanted))).verdict is Verdict.ACCEPTED
+        ((_, told),) = server.calls_seen
+        assert told.get("flash") == ("1" if always or wanted else None)
+
+    served(main, flash=always)
 
 
 def test_the_raw_answer_keeps_the_price() -> None:

@@ -29,13 +29,16 @@ BACKOFF = Backoff(first=4 * SECOND, ceiling=60 * SECOND, jitter=0.5)
         (1, 0.0, 4, 4),
         (1, 0.0, 5, 5),
         (1, 0.5, 3.5, 3.5),
-        (9, 0.0, 3_600, 3_600),
+        (1, 0.0, 59, 59),
+        (1, 0.0, 3_600, 60),
+        (9, 0.5, 3_600, 60),
+        (9, 0.0, 86_400, 60),
         (9, 0.0, 0, 60),
         (1, 0.0, -5, 4),
     ],
 )
 def test_waits(rounds: int, chance: float, asked: float | None, wait: float) -> None:
-    """They double up to the ceiling, each cut by chance; a carrier's own wish counts where it is the longer one."""
+    """They double up to the ceiling, each cut by chance; a carrier's own wish counts where it is the longer one, up to the ceiling."""
     wish = None if asked is None else asked * SECOND
     assert BACKOFF.wait(rounds, chance, wish) == wait * SECOND
 

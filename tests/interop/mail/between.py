@@ -1,4 +1,4 @@
-"""A wire between two mail servers that breaks just when the second has taken a mail and says so."""
+"""A wire to a mail server: it counts, and breaks just when the server has taken a mail and says so."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _TAKEN: Final = b"250 2.0.0 Accepted "
 class Wire:
     """Passes on all that is said; of the first ``breaks`` mails the answer gets lost, and so does the connection."""
 
-    def __init__(self, host: str, port: int, *, breaks: int) -> None:
+    def __init__(self, host: str, port: int, *, breaks: int = 0) -> None:
         """Prepare for a server that listens there."""
         self._server = host, port
         self.breaks = breaks
         self.port = 0
+        self.connections = 0
+        """How many there were so far."""
 
     async def serve(self, begun: Future[Callable[[], object]]) -> None:
         """Listen on the server's address; ``begun`` is then given what ends it."""
@@ -30,6 +32,7 @@ class Wire:
         server.close()
 
     async def _connection(self, near: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        self.connections += 1
         far, asks = await asyncio.open_connection(*self._server)
         asking = asyncio.ensure_future(self._ask(near, asks))
         try:
@@ -55,7 +58,7 @@ class Wire:
 
 
 @contextmanager
-def between(host: str, port: int, *, breaks: int) -> Iterator[Wire]:
+def between(host: str, port: int, *, breaks: int = 0) -> Iterator[Wire]:
     """Give such a wire to a server, in a thread of its own."""
     wire = Wire(host, port, breaks=breaks)
     begun: Future[Callable[[], object]] = Future()

@@ -31,6 +31,7 @@ submission = ["{host}:0"]
 submissions = ["{host}:0"]
 lmtp = ["{host}:0"]
 max_size = 2097152
+proxy_networks = ["127.0.0.2"]
 tls = {{ certificate = "{host}.pem", key = "{host}.key" }}
 """
 

@@ -74,7 +74,8 @@ class Said(NamedTuple):
     told: str
 
 
-def _by_smtplib(order: Order) -> Said:
+def by_smtplib(order: Order, *, mailing: Sequence[str] = (), each: Sequence[str] = ()) -> Said:
+    """Send with Python's own client; ``mailing`` and ``each`` are parameters of MAIL and of every RCPT."""
     kind = smtplib.SMTP_SSL if order.tls == "implicit" else smtplib.SMTP
     trust = ssl.create_default_context(cafile=str(order.trust))
     more: dict[str, Any] = {"context": trust} if order.tls == "implicit" else {}
@@ -88,13 +89,14 @@ def _by_smtplib(order: Order) -> Said:
                 client.auth(order.mechanism, getattr(client, f"auth_{order.mechanism.lower()}"))
             elif order.user:
                 client.login(order.user, order.password)
-            refused = client.send_message(order.mail(), from_addr=order.sender, to_addrs=order.recipients)
+            refused = client.send_message(order.mail(), order.sender, order.recipients, mailing, each)
     except (smtplib.SMTPException, ssl.SSLError) as error:
         return Said(type(error).__name__, str(error))
     return Said(0, str(refused or ""))
 
 
-def _by_swaks(order: Order) -> Said:
+def by_swaks(order: Order, *more: str) -> Said:
+    """Send with swaks, which composes the mail; ``more`` are further words of its command."""
     words = [
         *("swaks", "--server", HOST, "--port", str(order.port), "--ehlo", _NAME, "--timeout", f"{_WAIT:.0f}s"),
         *("--from", order.sender, "--to", ",".join(order.recipients), "--h-Subject", SUBJECT),
@@ -108,10 +110,11 @@ def _by_swaks(order: Order) -> Said:
     if order.user:
         words += ["--auth", *filter(None, [order.mechanism])]
         words += ["--auth-user", order.user, "--auth-password", order.password]
-    return _run(words)
+    return run([*words, *more])
 
 
-def _by_msmtp(order: Order) -> Said:
+def by_msmtp(order: Order, *more: str) -> Said:
+    """Send with msmtp, which carries the mail as it is."""
     lines = [f"host {HOST}", f"port {order.port}", f"from {order.sender}", f"domain {_NAME}"]
     if order.tls:
         starttls = "on" if order.tls == "starttls" else "off"
@@ -121,10 +124,11 @@ def _by_msmtp(order: Order) -> Said:
         lines += [f"auth {order.mechanism.lower() or 'on'}", f"user {order.user}", f"passwordeval cat {password}"]
     settings = order.written("msmtprc", "\n".join(["defaults", *lines, "account default", ""]))
     settings.chmod(0o600)
-    return _run(["msmtp", f"--file={settings}", "--", *order.recipients], order.mail().as_bytes())
+    return run(["msmtp", f"--file={settings}", *more, "--", *order.recipients], order.mail().as_bytes())
 
 
-def _by_curl(order: Order, *more: str) -> Said:
+def by_curl(order: Order, *more: str) -> Said:
+    """Send with curl, which composes the mail from parts of a form."""
     scheme = "smtps" if order.tls == "implicit" else "smtp"
     words = [
         *("curl", "--silent", "--show-error", "--verbose", "--max-time", f"{_WAIT:.0f}"),
@@ -143,7 +147,7 @@ def _by_curl(order: Order, *more: str) -> Said:
     if order.user:
         words += ["--user", f"{order.user}:{order.password}"]
         words += ["--login-options", f"AUTH={order.mechanism}"] if order.mechanism else []
-    return _run(words)
+    return run(words)
 
 
 def composed_by_nodemailer(order: Order) -> dict[str, Any]:
@@ -164,7 +168,7 @@ def nodemailer(order: Order, *mails: dict[str, Any], **transport: Any) -> list[d
         options |= {"authMethod": order.mechanism} if order.mechanism else {}
     told = {"transport": options | transport, "ca": str(order.trust), "mails": mails}
     # Its package is found from where the driver stands.
-    done = _run(["node", str(_DRIVERS / "nodemailer.js")], json.dumps(told).encode())
+    done = run(["node", str(_DRIVERS / "nodemailer.js")], json.dumps(told).encode())
     assert done.ended == 0, done.told
     return [json.loads(line) for line in done.told.splitlines()]
 
@@ -192,10 +196,10 @@ def _by_php(order: Order) -> Said:
         "id": order.id,
         "file": None if order.attached is None else str(order.attached),
     }
-    return _run(["php", str(_DRIVERS / "php.php")], json.dumps(told).encode())
+    return run(["php", str(_DRIVERS / "php.php")], json.dumps(told).encode())
 
 
-def _run(words: Sequence[str], given: bytes = b"") -> Said:
+def run(words: Sequence[str], given: bytes = b"") -> Said:
     """Run a client without what the machine or its user has set for it."""
     kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     done = subprocess.run(
@@ -211,7 +215,7 @@ def _run(words: Sequence[str], given: bytes = b"") -> Said:
 
 
 def _there(program: str, *words: str) -> bool:
-    return shutil.which(program) is not None and (not words or _run([program, *words]).ended == 0)
+    return shutil.which(program) is not None and (not words or run([program, *words]).ended == 0)
 
 
 class Client(NamedTuple):
@@ -230,7 +234,7 @@ class Client(NamedTuple):
 
 CLIENTS: Final = {
     "smtplib": Client(
-        send=_by_smtplib,
+        send=by_smtplib,
         here=lambda: True,
         needs="",
         endings={
@@ -243,7 +247,7 @@ CLIENTS: Final = {
         partial=True,
     ),
     "swaks": Client(
-        send=_by_swaks,
+        send=by_swaks,
         # It speaks TLS only where Perl can.
         here=lambda: _there("swaks", "--version") and _there("perl", "-MNet::SSLeay", "-e1"),
         needs="swaks: apt-get install swaks libnet-ssleay-perl",
@@ -251,14 +255,14 @@ CLIENTS: Final = {
         partial=True,
     ),
     "msmtp": Client(
-        send=_by_msmtp,
+        send=by_msmtp,
         here=lambda: _there("msmtp", "--version"),
         needs="msmtp: apt-get install msmtp",
         endings={"distrust": 69, "password": 77, "sender": 65, "one": 65, "large": 69},
         partial=False,
     ),
     "curl": Client(
-        send=_by_curl,
+        send=by_curl,
         here=lambda: _there("curl", "--version"),
         needs="curl: apt-get install curl",
         endings={"distrust": 60, "password": 67, "sender": 55, "one": 55, "large": 8},

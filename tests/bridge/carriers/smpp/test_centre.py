@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -152,6 +153,23 @@ def test_what_a_submit_says(sender: str | None, address: tuple[str, int, int]) -
         assert (piece["sender"], piece["source_ton"], piece["source_npi"]) == address
         assert (piece["number"], piece["text"], piece["registered"]) == ("972502345678", "hello", 1)
         assert piece["data_coding"] == 0
+
+    with centre() as running:
+        run(main())
+
+
+def test_a_flash_text_has_message_class_0() -> None:
+    """In data_coding, beside the alphabet; the centre reads the text as ever."""
+
+    async def main() -> None:
+        async with carrier(running) as sending:
+            for words in ("hello", "שלום"):
+                flash = dataclasses.replace(text(words), flash=True)
+                assert (await sending.send(flash)).verdict is Verdict.ACCEPTED
+        assert [(piece["data_coding"], piece["text"]) for piece in running.submitted()] == [
+            (0x10, "hello"),
+            (0x18, "שלום"),
+        ]
 
     with centre() as running:
         run(main())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,28 @@ def test_latin_1(text: str, coding: int, sizes: list[int]) -> None:
     found = cut(text, written=Alphabet.LATIN1)
     assert {piece.data_coding for piece in found} == {coding}
     assert [len(piece.message) for piece in found] == sizes
+
+
+@pytest.mark.parametrize("joining", Joining)
+@pytest.mark.parametrize(
+    ("text", "written", "coding"),
+    [
+        ("a" * 200, Alphabet.GSM, 0x10),
+        ("hello", Alphabet.GSM, 0x10),
+        ("א" * 100, Alphabet.GSM, 0x18),
+        ("Δ", Alphabet.LATIN1, 0x18),
+        ("é", Alphabet.LATIN1, content.LATIN1),
+    ],
+)
+def test_flash(text: str, written: Alphabet, coding: int, joining: Joining) -> None:
+    """Message class 0 beside the alphabet in every part (3GPP TS 23.038, 4), where it has one; all else stays."""
+    encoding = measure(text).encoding
+    usual = pieces(text, encoding, joining=joining, written=written, reference=7)
+    flash = pieces(text, encoding, joining=joining, written=written, reference=7, flash=True)
+    assert {piece.data_coding for piece in flash} == {coding}
+    assert [dataclasses.replace(piece, data_coding=0) for piece in flash] == [
+        dataclasses.replace(piece, data_coding=0) for piece in usual
+    ]
 
 
 @pytest.mark.parametrize(
