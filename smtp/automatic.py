@@ -18,8 +18,9 @@ reply: …`` is a person's.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Final
+
+from bridge.model.text import nfc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -199,7 +200,7 @@ def _agreeing(header: Header, said: Mapping[str, bytes], sender: str, text: str)
     """Yield what a mail is by things that prove it together."""
     subject = header.text("subject").casefold()
     if not subject.isascii():
-        subject = unicodedata.normalize("NFC", subject)
+        subject = nfc(subject)
     author = f"{header.text('from').casefold()} {sender}"
     bounce = _BOUNCE.match(subject) is not None
     if _DAEMON.search(author):

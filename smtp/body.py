@@ -83,6 +83,7 @@ class Search:
         self._links = links
         self._parts = 0
         self._html = limits.html
+        self._packed = cms.LARGEST
         self._found: dict[str, None] = {}
         self._notes: dict[str, None] = {}
         self._unreadable = False
@@ -150,11 +151,13 @@ class Search:
         return ""
 
     def _wrapped(self, entity: Entity, depth: int) -> str:
-        """Return the text in an S/MIME wrapper."""
-        found = cms.unwrap(entity.decoded(None)) if depth < self._limits.depth else None
+        """Return the text in an S/MIME wrapper. Those of one mail share what may be unpacked."""
+        found = cms.unwrap(entity.decoded(None), self._packed) if depth < self._limits.depth else None
         if found is None:
             return ""
         kind, content = found
+        if kind is cms.Wrapper.COMPRESSED:
+            self._packed -= len(content)
         if kind is cms.Wrapper.ENCRYPTED:
             raise _encrypted("S/MIME")
         if kind is cms.Wrapper.SIGNED:

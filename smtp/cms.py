@@ -17,7 +17,8 @@ _OBJECT: Final = 0x06
 _EXPLICIT: Final = 0xA0
 _CONSTRUCTED: Final = 0x20
 _INDEFINITE: Final = -1
-_LARGEST: Final = 1 << 22
+LARGEST: Final = 1 << 20
+"""Octets that compressed content may have, where nothing else is said: a thousandth of it is enough to write it."""
 
 
 class Wrapper(Enum):
@@ -38,10 +39,11 @@ _KINDS: Final = {
 }
 
 
-def unwrap(data: bytes) -> tuple[Wrapper, bytes] | None:
+def unwrap(data: bytes, longest: int = LARGEST) -> tuple[Wrapper, bytes] | None:
     """Return what kind of wrapper this is, and what is in it: a MIME entity; nothing of an encrypted one.
 
-    None for what is no such wrapper, is damaged, or holds no content, as a list of certificates. Raises nothing.
+    Of compressed content the first ``longest`` octets, and one where that is none. None for what is no such wrapper, is
+    damaged, or holds no content, as a list of certificates. Raises nothing.
     """
     try:
         reader = _Reader(data)
@@ -54,7 +56,7 @@ def unwrap(data: bytes) -> tuple[Wrapper, bytes] | None:
         at = reader.enter(reader.after(reader.after(at)), _SEQUENCE)
         content = reader.octets(reader.enter(reader.after(at), _EXPLICIT))
         if kind is Wrapper.COMPRESSED:
-            content = zlib.decompressobj().decompress(content, _LARGEST)
+            content = zlib.decompressobj().decompress(content, max(longest, 1))
     except (_BerError, zlib.error):
         return None
     return kind, content

@@ -22,6 +22,7 @@ from aiosmtpd.smtp import SMTP, syntax
 from bridge.telemetry import get_logger
 from smtp import proxy, replies
 from smtp.client import Client
+from smtp.input import CHUNK, LONGEST_LINE, Input
 from smtp.networks import is_within
 from smtp.tls import HANDSHAKE_ERRORS, start_tls
 
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
     from smtp.protocol import Conversation
 
 _log = get_logger(__name__)
-
-CHUNK = 1 << 20
-"""More than a stream reader ever holds: one read takes all that is there."""
-
-LONGEST_LINE = 4096
-"""Octets of a command line that are held (RFC 5321, 4.5.3.1.4, asks for 512, extensions add to it)."""
 
 _WRITE_AHEAD = 4096
 """Octets of replies that wait for the client to read them, before it has to."""
@@ -50,42 +45,6 @@ _REFUSALS = ("4", "5")
 _PROXY = "PROXY header"
 _TLS = "TLS handshake"
 """Stages in which nothing may be said."""
-
-
-class Input(asyncio.StreamReader):
-    """What a client sent and nobody has asked for yet."""
-
-    if TYPE_CHECKING:
-        _buffer: bytearray
-        _paused: bool
-        _transport: asyncio.Transport
-        _waiter: asyncio.Future[None] | None
-
-        def _maybe_resume_transport(self) -> None: ...
-
-    @property
-    def ahead(self) -> bool:
-        """Whether there is anything."""
-        return bool(self._buffer)
-
-    @property
-    def awaited(self) -> bool:
-        """Whether somebody waits for more."""
-        return self._waiter is not None
-
-    def take(self) -> bytes:
-        """Return all there is, and go on without it."""
-        taken = bytes(self._buffer)
-        self._buffer.clear()
-        self._maybe_resume_transport()
-        return taken
-
-    def move(self, transport: asyncio.Transport) -> None:
-        """Pause and resume another transport from now on."""
-        if self._paused:  # by what came right behind the handshake
-            self._transport.resume_reading()
-            transport.pause_reading()
-        self._transport = transport
 
 
 class Connection(SMTP):

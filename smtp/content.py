@@ -47,19 +47,36 @@ class Content:
     """Whether the text came from HTML."""
 
 
+def open_mail(raw: bytes) -> tuple[Entity, Header]:
+    """Return a mail divided into header and body, and its header's fields. Raises nothing."""
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    mail = Entity.of(raw, "text/plain")
+    return mail, Header.of(mail)
+
+
 def read_content(
     raw: bytes, *, fallback_charset: str | None = None, limits: ContentLimits = _LIMITS, links: bool = False
 ) -> Content:
-    """Read a mail.
+    """Read a mail; see :func:`content_of`."""
+    return content_of(*open_mail(raw), fallback_charset=fallback_charset, limits=limits, links=links)
+
+
+def content_of(
+    mail: Entity,
+    header: Header,
+    *,
+    fallback_charset: str | None = None,
+    limits: ContentLimits = _LIMITS,
+    links: bool = False,
+) -> Content:
+    """Read a mail that was opened.
 
     ``fallback_charset`` is for text that names no charset, or a wrong one, and is not UTF-8; without it one is
     guessed. ``links`` writes out the targets of an HTML text's links. Raises :class:`NoText` that says what was found
     instead, :class:`MalformedContent` when there is a text but none that can be read; nothing else, whatever the
     bytes. Source: RFC 5322; RFC 2045 to 2047; RFC 3676.
     """
-    if b"\n" not in raw:
-        raw = raw.replace(b"\r", b"\n")
-    mail = Entity.of(raw, "text/plain")
     media = mail.media()
     search = Search(limits, fallback=fallback_charset, links=links)
     return Content(
@@ -67,7 +84,7 @@ def read_content(
         message_id=_shown_value(mail.value(b"\nmessage-id")),
         date=_shown_value(mail.value(b"\ndate")),
         digest=_digest(mail),
-        header=Header.of(mail),
+        header=header,
         type=media.type,
         report_type=media.report,
         notes=search.notes,
@@ -75,11 +92,19 @@ def read_content(
     )
 
 
-def idempotency_key(content: Content, *, sender: str, number: str) -> str | None:
+def idempotency_key(
+    content: Content, *, sender: str, number: str, subject: str = "", seal: bytes | None = None
+) -> str | None:
     """Return the key under which this mail sends to ``number`` once: 32 hex digits, the same when it comes again.
 
-    The date stands in where there is no Message-ID. None when both are missing: two equal alerts are two texts.
+    ``subject`` is what the header says of it, where that is sent or obeyed. The date stands in where there is no
+    Message-ID. None when both are missing: two equal alerts are two texts. A mail that a signature alone proves is told
+    by its ``seal``, for who sends it again may change all else.
     """
+    subjects = [subject.encode("utf-8", "surrogatepass")] if subject else []
+    if seal is not None:
+        texts = [each.encode("utf-8", "surrogatepass") for each in (sender, number)]
+        return _hash(b"seal", seal, *texts, *subjects).hex()
     if content.message_id is not None:
         kind, mark = b"message-id", content.message_id
     elif content.date is not None:
@@ -87,7 +112,7 @@ def idempotency_key(content: Content, *, sender: str, number: str) -> str | None
     else:
         return None
     texts = [each.encode("utf-8", "surrogatepass") for each in (mark, sender, number)]
-    return _hash(kind, *texts, content.digest).hex()
+    return _hash(kind, *texts, content.digest, *subjects).hex()
 
 
 def _hash(*pieces: bytes) -> bytes:

@@ -26,8 +26,8 @@ from bridge.telemetry import get_logger
 from smtp import replies
 from smtp.client import Service
 from smtp.commands import Commands, commands_of
-from smtp.connection import CHUNK, LONGEST_LINE
 from smtp.data import Data
+from smtp.input import CHUNK, LONGEST_LINE
 from smtp.parameters import (
     NO_MAIL_PARAMETERS,
     NO_RECIPIENT_PARAMETERS,

@@ -9,9 +9,7 @@ from bridge.model.errors import AutomaticMail, BridgeError, NoText
 from bridge.model.mail_policy import SubjectUse, Transliterate
 from smtp.automatic import why_automatic
 from smtp.compose import compose
-from smtp.content import ContentLimits, read_content
-from smtp.entity import Entity
-from smtp.header import Header
+from smtp.content import ContentLimits, content_of, open_mail
 from smtp.key_in_mail import find_secret, redact
 
 if TYPE_CHECKING:
@@ -21,17 +19,22 @@ if TYPE_CHECKING:
     from smtp.compose import Composed
     from smtp.config import SmtpSettings
     from smtp.content import Content
+    from smtp.header import Header
     from smtp.key_in_mail import SecretFound
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What a mail says. Who sent it has still to be proved, so what is wrong with its text waits in ``trouble``."""
+    """What a mail says. Who sent it has still to be proved, so what is wrong with its text waits in ``trouble``.
+
+    ``subject`` is that of the header, where it is sent or obeyed; else empty.
+    """
 
     header: Header
     content: Content | None = None
     secret: SecretFound | None = None
     composed: Composed | None = None
+    subject: str = ""
     trouble: BridgeError | None = None
 
     def sent(self) -> tuple[Content, Composed]:
@@ -66,11 +69,11 @@ def read(
     ``charset`` is that of text which names none, where it is known (:func:`charset_for`). ``key`` is one that
     stood in an address: where the mail repeats it, it is hidden.
     """
-    mail = Entity.of(raw, "text/plain")
-    header = Header.of(mail)
+    mail, header = open_mail(raw)
     try:
-        content = read_content(
-            raw,
+        content = content_of(
+            mail,
+            header,
             fallback_charset=charset,
             limits=ContentLimits(depth=settings.max_depth, parts=settings.max_mail_parts, html=settings.max_html),
             links=policy.links,
@@ -96,4 +99,5 @@ def read(
         composed = compose(text, subject, policy, most=most)
     except BridgeError as error:
         return Reading(header=header, content=content, secret=secret, trouble=error)
-    return Reading(header=header, content=content, secret=secret, composed=composed)
+    used = "" if policy.subject is SubjectUse.IGNORE else subject
+    return Reading(header=header, content=content, secret=secret, composed=composed, subject=used)

@@ -12,9 +12,10 @@ Nothing here raises, logs, or shows a password by ``repr``.
 from __future__ import annotations
 
 import binascii
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
+
+from bridge.model.text import nfc
 
 LONGEST: Final = 12_288
 """Octets of a response in base64, at most (RFC 4954, 4)."""
@@ -92,7 +93,7 @@ class Exchange:
         except ValueError:
             return Refusal(reply=NO_BASE64)
         try:
-            told = unicodedata.normalize("NFC", response.decode("utf-8"))
+            told = nfc(response.decode("utf-8"))
         except UnicodeDecodeError:
             return Refusal(reply=NO_CREDENTIALS)
         if self._mechanism == "PLAIN":

@@ -17,8 +17,10 @@ from bridge.calls.logins import Password
 from bridge.model.errors import (
     BridgeError,
     InternalError,
+    InvalidRequest,
     LoginFailed,
     ProofMissing,
+    Refusal,
     SenderRefused,
     TextTooLong,
     TooManyRecipients,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from bridge.calls.logins import Credentials, Logins
     from bridge.calls.values import Caller
+    from bridge.model.login import Login
     from bridge.model.message import Receipt, Submission
     from bridge.pipeline.intake import Intake
     from smtp.address import Destination
@@ -83,13 +86,15 @@ class House:
 class Taken:
     """A recipient that was taken at RCPT: its address as it was written, and the numbers that it stands for.
 
-    Of one that is ``listed`` the mail itself says the numbers.
+    Of one that is ``listed`` the mail itself says the numbers. With a ``refusal`` it stands for none, which its sender
+    is told only once it is proved.
     """
 
     address: str
     numbers: tuple[str, ...]
     listed: bool
     parameters: RecipientParameters
+    refusal: Refusal | None = None
 
 
 class Conversation:
@@ -114,7 +119,7 @@ class Conversation:
         self._sender = ""
         self._parameters: MailParameters | None = None
         self._standing: Standing | None = None
-        self._secret: Caller | None = None
+        self._secret: Login | None = None
         self._key: Credentials | None = None
         self._options = options.NONE
         self._taken: list[Taken] = []
@@ -129,7 +134,7 @@ class Conversation:
         except BridgeError as error:
             self._note(error)
             return replies.LOGIN_LATER
-        self._held = self._held.logged_in(caller)
+        self._held = self._held.logged_in(self._house.senders.login_of(caller))
         return replies.LOGGED_IN
 
     async def mail(self, address: str, parameters: MailParameters) -> str:
@@ -176,6 +181,10 @@ class Conversation:
         self._note(error)
 
     @property
+    def _is_lmtp(self) -> bool:
+        return self._client is not None and self._client.service is Service.LMTP
+
+    @property
     def _peer(self) -> str:
         return self._client.peer if self._client is not None else ""
 
@@ -188,29 +197,51 @@ class Conversation:
         self, address: str, destination: Destination, standing: Standing, parameters: RecipientParameters
     ) -> None:
         if destination.secret is not None and self._secret is None:
-            self._secret = await self._by_secret(destination.secret, standing)
+            caller = await self._by_secret(destination.secret, standing)
+            self._secret = self._house.senders.login_of(caller)
             self._key = destination.secret
         if self._taken and destination.options != self._options:
             raise TooManyRecipients("Its options differ from those of the one before; send it in another mail")
-        numbers = await self._numbers(destination, standing)
+        named = destination.number is None and not destination.listed
+        # Who is in the account's book is for its own people: one who is none yet hears the same of all names.
+        hidden = named and not standing.proved and self._secret is None
+        numbers: tuple[str, ...] = ()
+        refusal = None
+        try:
+            numbers = await self._numbers(destination, standing, hidden=hidden)
+        except Refusal as error:
+            if not hidden or isinstance(error, TooManyRecipients):
+                raise
+            refusal = error
         self._options = destination.options
-        self._count += len(numbers)
-        self._taken.append(Taken(address=address, numbers=numbers, listed=destination.listed, parameters=parameters))
+        self._count += 1 if hidden else len(numbers)
+        self._taken.append(
+            Taken(address=address, numbers=numbers, listed=destination.listed, parameters=parameters, refusal=refusal)
+        )
 
-    async def _numbers(self, destination: Destination, standing: Standing) -> tuple[str, ...]:
-        """Return the numbers of a destination. Raises TooManyRecipients when there is no room for them."""
-        own = self._settings.max_recipients
-        most = min(own, standing.account.rules.max_recipients or own)
+    async def _numbers(self, destination: Destination, standing: Standing, *, hidden: bool = False) -> tuple[str, ...]:
+        """Return the numbers of a destination. Raises TooManyRecipients when there is no room for them.
+
+        How many are behind a name that is ``hidden`` is not looked at.
+        """
+        most = self._most(standing)
         room = most - self._count
+        if hidden and room > 0:
+            return await self._house.resolve(standing.account.id, destination, room=most, most=most)
         if destination.number is None and not destination.listed:
             return await self._house.resolve(standing.account.id, destination, room=room, most=most)
         if room < 1:
             raise TooManyRecipients(f"At most {most} recipients in one mail; send the rest in another")
         return () if destination.number is None else (destination.number,)
 
+    def _most(self, standing: Standing) -> int:
+        own = self._settings.max_recipients
+        return min(own, standing.account.rules.max_recipients or own)
+
     async def _listed(self, phones: Sequence[str], standing: Standing) -> None:
         """Put the phones that the mail itself lists in the place of the address that says so."""
-        place = domain_of(self._taken[0].address, self._house.places)
+        address = next((taken.address for taken in self._taken if taken.listed), self._taken[0].address)
+        place = domain_of(address, self._house.places)
         region = self._region_of(place, standing)
         numbers: dict[str, None] = {}
         for phone in phones:
@@ -249,11 +280,12 @@ class Conversation:
         mail = ask() if len(raw) <= _IN_A_THREAD else await asyncio.to_thread(ask)
         held = self._held
         if mail.secret is not None:
-            held = held.vouched(await self._by_secret(mail.secret.credentials, standing))
+            held = held.vouched(self._house.senders.login_of(await self._by_secret(mail.secret.credentials, standing)))
         elif self._secret is not None:
             held = held.vouched(self._secret)
         proven = await self._house.senders.prove(standing, raw, mail.header, client, held)
         self._check_signed(proven, standing)
+        self._check_names(standing)
         content, composed = mail.sent()
         wanted = options.join(self._options, composed.options)
         reference = None
@@ -274,33 +306,53 @@ class Conversation:
             options=wanted,
             collapse=collapse_of(policy),
             envelope=self._envelope(),
+            subject=mail.subject,
+            seal=proven.seal,
             proof=proven.proof,
         )
         return submission, proven
 
     def _check_signed(self, proven: Proven, standing: Standing) -> None:
-        """Refuse a signed mail that is sent to whom its signed To and Cc do not name. Raises ProofMissing."""
+        """Refuse a signed mail that is sent to whom its signed To and Cc do not name. Raises ProofMissing.
+
+        The options of an address belong to it.
+        """
         if proven.recipients is None:
             return
         signed = {address.lower() for address in proven.recipients}
-        numbers = {number for address in signed if (number := self._number(address, standing)) is not None}
+        named = {self._named(address, standing) for address in signed}
         for taken in self._taken:
-            if taken.address.lower() not in signed and not numbers.issuperset(taken.numbers):
+            if taken.address.lower() not in signed and not named.issuperset(
+                (number, self._options) for number in taken.numbers
+            ):
                 raise ProofMissing(
                     "its signature is the only proof, and no To or Cc that it covers names this recipient"
                 )
 
-    def _number(self, address: str, standing: Standing) -> str | None:
+    def _named(self, address: str, standing: Standing) -> tuple[str | None, options.Options]:
+        """Return the number that an address is of, and its options; no number for any other address."""
         try:
             place = domain_of(address, self._house.places)
-            return parse_recipient(
+            meant = parse_recipient(
                 address,
                 places=self._house.places,
                 region=self._region_of(place, standing),
                 policy=standing.mailbox.policy,
-            ).number
+            )
         except BridgeError:
-            return None
+            return None, options.NONE
+        return meant.number, meant.options
+
+    def _check_names(self, standing: Standing) -> None:
+        """Refuse a mail with a name that stands for nobody. In LMTP the others may go on."""
+        refusals = [taken.refusal for taken in self._taken if taken.refusal is not None]
+        if refusals and (not self._is_lmtp or len(refusals) == len(self._taken)):
+            raise refusals[0]
+        for refusal in refusals:
+            self.refused(refusal)
+        most = self._most(standing)
+        if sum(len(taken.numbers) for taken in self._taken) > most:
+            raise InvalidRequest(f"its names stand for more than {most} numbers, and one mail has no more recipients")
 
     def _envelope(self) -> str | None:
         """Return what the envelope says of receipts, as JSON; None when it says nothing."""
@@ -321,12 +373,12 @@ class Conversation:
     def _answers(self, receipt: Receipt, *, test: bool) -> Sequence[str]:
         """Return the replies: one, or on LMTP one for each recipient by what became of its numbers."""
         accepted = _TESTED if test else f"{replies.ACCEPTED} {receipt.message_id}"
-        if self._client is None or self._client.service is not Service.LMTP:
+        if not self._is_lmtp:
             return (accepted if receipt.refusal is None else replies.reply(receipt.refusal),)
         refusals = {result.number: result.refusal for result in reversed(receipt.results)}
         told = []
         for taken in self._taken:
-            own = [refusals.get(number) for number in taken.numbers]
+            own = [taken.refusal] if taken.refusal is not None else [refusals.get(number) for number in taken.numbers]
             # Who stands for many is answered as a mail to many is: good when it goes to any. One for whom the mail
             # should have listed phones, and lists none, stands for nobody.
             refusal = next(filter(None, own), UnknownRecipient(_NO_PHONES))
@@ -334,8 +386,7 @@ class Conversation:
         return tuple(told)
 
     def _all(self, reply: str) -> Sequence[str]:
-        lmtp = self._client is not None and self._client.service is Service.LMTP
-        return (reply,) * (len(self._taken) if lmtp else 1)
+        return (reply,) * (len(self._taken) if self._is_lmtp else 1)
 
     def _note(self, error: BridgeError) -> None:
         # Why a text is too long names some of its characters; the log holds none.

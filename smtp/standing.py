@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bridge.calls.values import Caller
     from bridge.model.account import Account, Directory, Mailbox
+    from bridge.model.login import Login
     from bridge.pipeline.snapshot import Snapshot
     from smtp.client import Client
     from smtp.config import SmtpSettings
@@ -36,11 +37,15 @@ IN_MAIL: Final = frozenset({Proof.DKIM, Proof.SPF, Proof.ARC, Proof.RELAY})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Who sends, as the envelope says: ``sender`` in normal form, its rule and its account."""
+    """Who sends, as the envelope says: ``sender`` in normal form, its rule and its account.
+
+    ``proved``: the connection proves that already; else only the mail can.
+    """
 
     sender: str
     mailbox: Mailbox
     account: Account
+    proved: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +53,15 @@ class Proven:
     """What the sender is believed for. ``results`` is the value of an Authentication-Results field (RFC 8601).
 
     ``origin`` is the mailbox that is proved: the envelope's, or that of From where the mail itself proves it.
-    ``recipients`` are the addresses that its signature covers; None where it may send to any.
+    ``recipients`` are the addresses that its signature covers; None where it may send to any. ``seal`` tells mails
+    apart that a signature alone proves: nothing in it can be changed by who sends such a mail again.
     """
 
     origin: str
     proof: str
     results: str
     recipients: frozenset[str] | None = None
+    seal: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,31 +69,31 @@ class Held:
     """What a connection, or a key in a mail, proves: the host, and who logged in."""
 
     network: str | None = None
-    login: Caller | None = None
-    secret: Caller | None = None
+    login: Login | None = None
+    secret: Login | None = None
 
     @classmethod
     def of(cls, client: Client, trusted: tuple[IPv4Network | IPv6Network, ...]) -> Held:
         """Return what a client proves that has said nothing yet."""
         return _of_a_host(client.peer) if is_within(client.peer, trusted) else _NOTHING
 
-    def logged_in(self, caller: Caller) -> Held:
+    def logged_in(self, login: Login | None) -> Held:
         """Return the same with a login."""
-        return replace(self, login=caller)
+        return replace(self, login=login)
 
-    def vouched(self, caller: Caller) -> Held:
-        """Return the same with the owner of a key that stands in the mail."""
-        return replace(self, secret=caller)
+    def vouched(self, login: Login | None) -> Held:
+        """Return the same with a key that stands in the mail."""
+        return replace(self, secret=login)
 
     def proofs(self, mailbox: Mailbox, address: str, directory: Directory) -> dict[Proof, str]:
         """Return what is proved for one of the mailboxes, with who it is."""
         found = {} if self.network is None else {Proof.NETWORK: self.network}
-        for proof, caller in ((Proof.LOGIN, self.login), (Proof.SECRET, self.secret)):
-            if caller is None or caller.account_id != mailbox.account_id:
+        for proof, login in ((Proof.LOGIN, self.login), (Proof.SECRET, self.secret)):
+            if login is None or login.account_id != mailbox.account_id or not login.sends_as(address):
                 continue
-            login = directory.logins.get(caller.user)  # or revoked since
-            if login is not None and login.sends_as(address):
-                found[proof] = caller.user
+            # Or revoked since, and perhaps made anew under the same name.
+            if directory.logins.get(login.user) == login:
+                found[proof] = login.user
         return found
 
 
@@ -108,6 +115,10 @@ class Senders:
         self._prover = prover
         self._hostname = hostname
 
+    def login_of(self, caller: Caller) -> Login | None:
+        """Return the login of who was let in just now; None when it was revoked in between."""
+        return self._snapshot.directory.logins.get(caller.user)
+
     async def standing(self, address: str, client: Client, held: Held) -> Standing:
         """Return who sends, by what the envelope says and the connection proves.
 
@@ -119,29 +130,31 @@ class Senders:
         sender = normalise_address(address)
         mailbox = await self._snapshot.mailbox_for(sender)
         proofs = held.proofs(mailbox, sender, self._snapshot.directory)
-        if mailbox.policy.proof.isdisjoint(proofs) and not mailbox.policy.proof & self._possible(mailbox, client):
+        proved = not mailbox.policy.proof.isdisjoint(proofs)
+        if not proved and not mailbox.policy.proof & self._possible(mailbox, client):
             raise ProofMissing(_why_not(sender, mailbox, client, held))
         account = self._snapshot.directory.account(mailbox.account_id)
-        return Standing(sender=sender, mailbox=mailbox, account=account)
+        return Standing(sender=sender, mailbox=mailbox, account=account, proved=proved)
 
     async def prove(self, standing: Standing, raw: bytes, header: Header, client: Client, held: Held) -> Proven:
         """Return what a mail is believed for. Raises :exc:`SenderRefused`, :exc:`DnsUnavailable`."""
         author = author_of(header)
-        claims = {standing.sender: standing.mailbox}
+        mailbox = await self._snapshot.mailbox_for(standing.sender)  # as it is now: RCPT may be long ago
+        if mailbox.account_id != standing.account.id:
+            raise SenderRefused(f"mailbox {standing.sender} sends for another account now")
+        claims = {standing.sender: mailbox}
         if author is not None and author != standing.sender:
             await self._known(author)
-            claims[author] = author_rule(self._snapshot.directory, author, standing.mailbox)
+            claims[author] = author_rule(self._snapshot.directory, author, mailbox)
         directory = self._snapshot.directory
-        proofs = {address: held.proofs(mailbox, address, directory) for address, mailbox in claims.items()}
-        still = {
-            address: mailbox for address, mailbox in claims.items() if mailbox.policy.proof.isdisjoint(proofs[address])
-        }
+        proofs = {address: held.proofs(claim, address, directory) for address, claim in claims.items()}
+        still = {address: claim for address, claim in claims.items() if claim.policy.proof.isdisjoint(proofs[address])}
         if not still:
             own = proofs[standing.sender]
-            proof = next(proof for proof in Proof if proof in own and proof in standing.mailbox.policy.proof)
+            proof = next(proof for proof in Proof if proof in own and proof in mailbox.policy.proof)
             return _proven(self._hostname, standing.sender, proof, own[proof])
         if author is None:
-            raise ProofMissing(f"{_why_not(standing.sender, standing.mailbox, client, held)}; the mail has no From")
+            raise ProofMissing(f"{_why_not(standing.sender, mailbox, client, held)}; the mail has no From")
         envelope = Envelope(peer=client.peer, helo=client.helo, sender=standing.sender)
         return await self._by_mail(still, raw, header, author, envelope)
 
@@ -159,7 +172,9 @@ class Senders:
             raise ProofMissing(f"nothing proves that the mail is from {author}: {reasons}")
         signed = proved.recipients.get(proof) if any(policy.signed_recipients for policy in policies) else None
         told = f"{proof} {proved.found[proof]}"
-        return Proven(origin=author, proof=told, results=proved.results, recipients=signed)
+        return Proven(
+            origin=author, proof=told, results=proved.results, recipients=signed, seal=proved.seals.get(proof)
+        )
 
     async def _known(self, author: str) -> None:
         """Look again at who may send, before a mailbox is refused."""

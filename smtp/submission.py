@@ -30,19 +30,28 @@ def submission_of(
     collapse: Collapse | None = None,
     envelope: str | None = None,
     reference: str | None = None,
+    subject: str = "",
+    seal: bytes | None = None,
     proof: str = "",
     test: bool = False,
 ) -> Submission:
     """Return the submission of a mail from ``origin`` to numbers in E.164; ``text`` is what is sent of it.
 
     ``proof`` is how its sender was believed; ``reference`` is the sender's own, else the Message-ID stands for it.
+    ``subject`` and ``seal`` as in :func:`~smtp.content.idempotency_key`.
     """
     return Submission(
         account_id=account_id,
         door=DOOR,
         origin=origin,
         recipients=tuple(
-            [Addressee(number=number, key=idempotency_key(mail, sender=origin, number=number)) for number in numbers]
+            [
+                Addressee(
+                    number=number,
+                    key=idempotency_key(mail, sender=origin, number=number, subject=subject, seal=seal),
+                )
+                for number in numbers
+            ]
         ),
         text=text,
         sender=options.sender,

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import smtplib
 import subprocess
 import sys
 import textwrap
@@ -22,7 +23,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from bench import __main__ as benches
-from bench import accept, backlog
+from bench import accept, backlog, proofs, soak
 from bench import rules as rules_bench
 from bridge import config, doors
 from bridge.calls import digests, passwords, throttle
@@ -62,7 +63,7 @@ from smtp import replies
 from smtp.config import DnsSettings, DomainSettings, SmtpSettings, TlsSettings
 from smtp.frame import Frame
 from smtp.places import CARRIER_DOMAINS
-from tests.support.served import environment, serving
+from tests.support.served import CONFIG, environment, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -490,7 +491,10 @@ def test_every_smtp_reply_is_documented() -> None:
         match[0] for cells in rows(section(page("mail.md"), "SMTP replies")) if (match := _REPLY.match(cells[0][1:]))
     }
     source = "".join(path.read_text() for path in (ROOT / "smtp").rglob("*.py"))
-    wanted = {*replies.TABLE.values(), *re.findall(r'[("]([2-5]\d\d(?: \d\.\d{1,3}\.\d{1,3}\b|(?=[ -](?!\d\.))))', source)}
+    wanted = {
+        *replies.TABLE.values(),
+        *re.findall(r'[("]([2-5]\d\d(?: \d\.\d{1,3}\.\d{1,3}\b|(?=[ -](?!\d\.))))', source),
+    }
     assert {"220", "354", "538 5.7.11"} < wanted
     assert told == wanted
 
@@ -611,6 +615,61 @@ def test_readme_set_up_mail_and_call_work_when_pasted(tmp_path: Path) -> None:
         assert [one["to"] for one in served.await_texts(2)] == ["+972502345678", "+972502345679"]
 
 
+ANSWER = """\
+From: Ann <ann@example.com>
+To: 0502345678@sms.example.com
+Message-ID: <1@example.com>
+Content-Type: text/plain; charset=utf-8
+
+The pump is repaired.
+
+--\x20
+Ann, on call
+On Mon, 30 Nov 2026 at 10:00, Ben <ben@example.com> wrote:
+> Is it?
+"""
+
+
+def test_preview_says_what_the_page_shows(tmp_path: Path) -> None:
+    """What is cut off an answer, line for line, but for the time."""
+    (_, shown), *_ = blocks("text", of="mailbox-settings.md")
+    command, *lines = shown.splitlines()
+    program = (sys.executable, "-m", "bridge")
+    for words in (
+        ("init",),
+        ("account", "add", "acme", "--region", "IL"),
+        ("mailbox", "allow", "acme", "@example.com"),
+    ):
+        assert run(*program, *words, folder=tmp_path).returncode == 0
+    (tmp_path / "answer.eml").write_text(ANSWER, encoding="utf-8")
+    said = run(*program, *shlex.split(command.removeprefix("$ smsbridge ")), folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    told = re.sub(r"20\d\d-\d\d-\d\dT[0-9:]{8}", "2026-12-01T08:00:00", said.stdout)
+    assert [line.rstrip() for line in told.splitlines()] == [*(line.rstrip() for line in lines), ""]
+
+
+def test_a_relay_that_takes_mail_of_the_world_as_the_page_sets_it_up(tmp_path: Path) -> None:
+    """By LMTP from this machine: what the relay says of a sender is believed, and the relay itself is not."""
+    (own,) = (body for _, body in blocks("toml", of="authorise-senders.md") if "lmtp" in body)
+    first, *_ = CONFIG.partition("[smtp]")
+    _, *rest = CONFIG.partition("[http]")
+    settings = own.replace("8024", "0").replace("[smtp]", '[smtp]\nlisten = ["127.0.0.1:0"]')
+    mail = "From: Ann <ann@example.com>\r\nTo: 0502345678@sms.example.com\r\nDate: now\r\n\r\n"
+    found = "; spf=pass smtp.mailfrom=ann@example.com\r\n"
+    with (
+        serving(tmp_path, config=f"{first}{settings}\n{''.join(rest)}") as served,
+        smtplib.LMTP("127.0.0.1", int(served.ready["lmtp"][0].rpartition(":")[2]), local_hostname="x") as relay,
+    ):
+        relay.sendmail(
+            "ann@example.com", "0502345678@sms.example.com", f"Authentication-Results: mx.example.com{found}{mail}1"
+        )
+        for forged in (f"Authentication-Results: mx.example.net{found}", ""):
+            with pytest.raises(smtplib.SMTPDataError, match=r"5\.7\.1 nothing proves"):
+                relay.sendmail("ann@example.com", "0502345678@sms.example.com", f"{forged}{mail}2")
+        (text,) = served.await_texts(1)
+        assert text["text"] == "1"
+
+
 def test_the_figures_of_the_routing_page() -> None:
     """Bursts, rests, holds, waits and bounds are those of the code."""
     text = " ".join(page("routing.md").split())
@@ -708,6 +767,8 @@ def test_performance_names_the_suites_and_their_bars() -> None:
     assert all(f"{bar:.2f}" in told["accept"] + told["backlog"] for bar in bars)
     assert f"{rules_bench._BAR_US:.0f} µs" in told["rules"]
     assert f"{rules_bench._BAR_SECONDS:.1f} s and {rules_bench._BAR_MIB:.0f} MiB" in told["rules"]
+    assert f"{proofs._BAR:.0f} mails/s" in told["proofs"]
+    assert f"p99 below {soak._BAR_MS:.0f} ms; memory at most {soak._FLAT:.2f}" in told["soak"]
     assert text.count("<!-- bench -->") == text.count("<!-- /bench -->") == 1
 
 
@@ -730,6 +791,15 @@ def test_links_lead_somewhere(page: Path) -> None:
         file = (page.parent / name).resolve() if name else page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+def test_every_module_of_the_mail_door_has_its_place_in_the_design() -> None:
+    """The table of the mail door names each module once, folders as a whole; and none that is not there."""
+    told = [name for cells in rows(section(page("design.md"), "The mail door")) for name in SPAN.findall(cells[0])]
+    folder = ROOT / "smtp"
+    there = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+    there += [f"{path.parent.name}/" for path in folder.glob("*/__init__.py")]
+    assert sorted(told) == sorted(there)
 
 
 def test_every_page_is_linked_from_the_readme() -> None:

@@ -87,7 +87,7 @@ PLAIN: Final = (
     _layer("author", 50, around.look_author, making.author, "author words"),
     _layer("results", 30, around.look_results, making.results, "results words"),
     _layer("data", 40, around.look_data, making.stream, "stream words"),
-    _layer("preview", 10, within.look_preview, making.mail, "mail words"),
+    _layer("preview", 10, within.look_preview, making.mail_of, "mail words"),
 )
 """Layers that need nothing but the octets."""
 

@@ -188,6 +188,12 @@ def mail(chance: Random) -> bytes:
     return b"\r\n".join(head) + b"\r\n" + _entity(chance, 3)
 
 
+def mail_of(chance: Random, sender: bytes = ANN.encode()) -> bytes:
+    """Return a mail that is mostly from a mailbox that may send."""
+    whole = mail(chance)
+    return _FROM.sub(b"From: " + sender, whole, count=1) if chance.random() < 0.8 else whole
+
+
 _FROM: Final = re.compile(rb"(?im)^From:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+")
 
 
@@ -204,10 +210,7 @@ def session(chance: Random) -> bytes:
             lines.append(usual if chance.random() < 0.75 else b"RCPT " + path(chance, to=True))
         if chance.random() < 0.1:
             lines.append(one(chance, PIECES["command"]))
-        whole = mail(chance)
-        if chance.random() < 0.8:
-            whole = _FROM.sub(b"From: " + sender, whole, count=1)
-        lines += [b"DATA", _wired(chance, whole) + b"\r\n."]
+        lines += [b"DATA", _wired(chance, mail_of(chance, sender)) + b"\r\n."]
     lines.append(one(chance, PIECES["command"]) if chance.random() < 0.3 else b"QUIT")
     return b"\r\n".join(lines) + b"\r\n"
 

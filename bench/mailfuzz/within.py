@@ -143,12 +143,13 @@ def look_key(_way: int, octets: bytes) -> bool:
     return True
 
 
+_TO: Final = ("0502345679@sms.example.com", "972502345678+key=fuzz.canary-41d07e93@sms.example.com")
+
+
 def look_preview(way: int, octets: bytes) -> bool:
-    """What is shown of a mail can be written as JSON, and holds no key."""
-    sender = (ANN, OPEN, None)[way % 3]
-    to = () if way % 5 == 0 else ("972502345678+key=fuzz.canary-41d07e93@sms.example.com", "0502345679@us.example.com")
+    """What is shown of a mail can be written as JSON, and its addresses hold no key."""
+    sender, to = (ANN, OPEN, None)[way % 3], _TO[: way // 4 % 3]
     shown = preview(SETTINGS, _DIRECTORY, octets, sender=sender, recipients=to, region="IL")
     line = json.dumps(shown, default=str)
-    if sender == OPEN and to:
-        check(PASSWORD not in json.dumps([entry["to"] for entry in shown]), f"a secret is shown: {line}")
+    check(not to or all(PASSWORD not in entry["to"] for entry in shown), f"a secret is shown: {line}")
     return bool(shown) and "error" not in shown[0]

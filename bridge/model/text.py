@@ -82,6 +82,10 @@ _INSTEAD: Final = (
     | dict.fromkeys(("\r", "\v", "\f", "\x85", "\u2028", "\u2029"), "\n")
     | {"\t": " "}
 )
+_MANY_MARKS: Final = re.compile(r"[^\w\0-\x7f]{31,}+")
+"""Where there may be more than thirty combining characters in a row: none is a letter or a digit."""
+_MOST_MARKS: Final = 30
+"""As in the stream-safe text format (UAX #15, 13): no script needs as many."""
 _BLANK: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]*")
 
 _REPLACEMENT: Final = "\ufffd"
@@ -150,7 +154,8 @@ def clean(text: str) -> str:
     - Other C0 and C1 controls are dropped, NUL, ESC and DEL among them, and so is U+FEFF wherever it stands.
     - The two halves of a surrogate pair are joined. A lone surrogate or a noncharacter becomes U+FFFD: UTF-8
       cannot carry the one, XML 1.0 not all of the other.
-    - Unicode NFC: a letter with its accent is one character, and often a GSM one.
+    - Unicode NFC: a letter with its accent is one character, and often a GSM one. Of more than thirty combining
+      characters in a row the others go.
     - White space at the end of a line goes, and blank lines around the text; blank lines within it stay.
 
     Marks of direction, joiners, variation selectors and emoji stay. Raises nothing.
@@ -164,10 +169,31 @@ def clean(text: str) -> str:
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = _UNWANTED.sub(_instead, text)
     # After the controls, not before: one may stand between a letter and its accent.
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     if "\n" not in text:
         return text.rstrip()
     return "\n".join([line.rstrip() for line in text.split("\n")]).strip("\n")
+
+
+def nfc(text: str) -> str:
+    """Return a stranger's text in NFC, in time that grows with its length alone.
+
+    Putting combining characters in their order takes the square of how many there are in a row, and hours for a
+    megabyte of them: of more than thirty the others go. Raises nothing.
+    """
+    if not text.isascii() and _MANY_MARKS.search(text):
+        text = _MANY_MARKS.sub(_fewer, text)
+    return unicodedata.normalize("NFC", text)
+
+
+def _fewer(found: re.Match[str]) -> str:
+    kept = []
+    run = 0
+    for char in found[0]:
+        run = run + 1 if unicodedata.category(char)[0] == "M" else 0
+        if run <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def _scan(text: str) -> tuple[Encoding, int]:

@@ -67,6 +67,7 @@ async def check(mail: SignedMail, case: Case, forwarders: Collection[str]) -> Ve
         detail=f"d={newest.seal.domain} i={len(sets)} {finding}",
         results=(f"arc=pass {said}",),
         recipients=mail.recipients(newest.message.names),
+        seal=newest.message.seal(mail),
     )
 
 

@@ -40,9 +40,11 @@ class Verdict:
     """``detail`` for the log where the proof holds, else None, and then ``reason`` says why it does not.
 
     ``results`` are those of RFC 8601, ``method=result``; ``recipients`` those that a signature covers, in lower case.
+    ``seal``: where it is a signature, what of the mail who sends it again cannot change.
     """
 
     detail: str | None = None
     reason: str = ""
     results: tuple[str, ...] = ()
     recipients: frozenset[str] | None = None
+    seal: bytes | None = None

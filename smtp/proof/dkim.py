@@ -34,6 +34,7 @@ async def check(mail: SignedMail, case: Case) -> Verdict:
                 detail=f"d={signature.domain} s={signature.selector}",
                 results=(*results, f"dkim=pass {said}"),
                 recipients=mail.recipients(signature.names),
+                seal=signature.seal(mail),
             )
     if unknown is not None:
         raise unknown

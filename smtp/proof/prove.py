@@ -31,13 +31,15 @@ class Proved:
     """``found``: what holds for the author, each with a detail for the log; ``reasons``: why the others do not.
 
     ``results`` is the value of an Authentication-Results field of ours (RFC 8601). ``recipients``: the addresses in
-    To and Cc, in lower case, that a proof covers which is a signature: whoever has the mail can send that on.
+    To and Cc, in lower case, that a proof covers which is a signature: whoever has the mail can send that on. ``seals``:
+    what of the mail such a one keeps from being changed.
     """
 
     found: Mapping[Proof, str]
     reasons: tuple[str, ...]
     results: str
     recipients: Mapping[Proof, frozenset[str]]
+    seals: Mapping[Proof, bytes]
 
 
 class Prover:
@@ -72,7 +74,7 @@ class Prover:
         )
         asked = [proof for proof in _ORDER if proof in wanted]
         mail = _signed(raw) if _SIGNED & set(asked) else None
-        checks = (_verdict(self._check(proof, mail, header, case)) for proof in asked)
+        checks = (_verdict(self._check(proof, raw, mail, header, case)) for proof in asked)
         outcomes = dict(zip(asked, await asyncio.gather(*checks), strict=True))
         verdicts = {proof: outcome for proof, outcome in outcomes.items() if isinstance(outcome, Verdict)}
         found = {proof: verdict.detail for proof, verdict in verdicts.items() if verdict.detail is not None}
@@ -89,13 +91,16 @@ class Prover:
             reasons=tuple(verdict.reason for verdict in verdicts.values() if verdict.detail is None),
             results="; ".join([self._hostname, *_results(outcomes)]),
             recipients=covered,
+            seals={proof: seal for proof in found if (seal := verdicts[proof].seal) is not None},
         )
 
-    async def _check(self, proof: Proof, mail: SignedMail | Flaw | None, header: Header, case: Case) -> Verdict:
+    async def _check(
+        self, proof: Proof, raw: bytes, mail: SignedMail | Flaw | None, header: Header, case: Case
+    ) -> Verdict:
         if proof is Proof.SPF:
             return await spf.check(case)
         if proof is Proof.RELAY:
-            return await relay.check(header, case, self._settings.relays)
+            return await relay.check(raw, header, case, self._settings.relays)
         if not isinstance(mail, SignedMail):
             reason = mail.reason if mail is not None else "the header is not read"
             return Verdict(reason=f"{reason}, so no {proof.upper()} counts", results=(f"{proof}=neutral",))

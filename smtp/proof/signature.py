@@ -106,6 +106,15 @@ class Signature:
         if now - made > age:
             raise Flaw("is too old")
 
+    def seal(self, mail: SignedMail) -> bytes:
+        """Return what of a mail nobody can change without breaking this: the body's hash, and the Message-ID.
+
+        One that is not covered says nothing: then it is the time at which the signature was made.
+        """
+        given = mail.values(b"message-id") if b"message-id" in self.names else []
+        mark = b" ".join(given[0][1].split()) if len(given) == 1 else str(self.made or self._date(mail)).encode()
+        return mark + b" " + tags.packed(self.tags[b"bh"])
+
     def _date(self, mail: SignedMail) -> datetime | None:
         dates = mail.values(b"date") if b"date" in self.names else []
         if len(dates) != 1 or len(dates[0][1]) > _LONGEST_DATE:

@@ -8,6 +8,7 @@ text that is sent in the end is another, ``NAME.sent.txt`` holds it for the test
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from email import encoders, message_from_bytes, policy
@@ -405,6 +406,20 @@ def multipart(body: bytes, boundary: bytes = b"b") -> bytes:
     return b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n%b' % (boundary, body)
 
 
+def compressed(content: bytes) -> bytes:
+    """Write what S/MIME compresses (RFC 3274, 1.1)."""
+
+    def value(tag: int, *parts: bytes) -> bytes:
+        whole = b"".join(parts)
+        return bytes([tag, 0x84]) + len(whole).to_bytes(4) + whole
+
+    packed = value(0x04, zlib.compress(content, 9))
+    inside = value(0x30, value(0x06, bytes.fromhex("2a864886f70d010701")), value(0xA0, packed))
+    algorithm = value(0x30, value(0x06, bytes.fromhex("2a864886f70d0109100308")))
+    data = value(0x30, value(0x02, b"\0"), algorithm, inside)
+    return value(0x30, value(0x06, bytes.fromhex("2a864886f70d0109100109")), value(0xA0, data))
+
+
 TEXT = b"Content-Type: text/plain; charset=%b\r\nContent-Transfer-Encoding: %b\r\n\r\n"
 HTML = b"Content-Type: text/html\r\n\r\n"
 FLOWED = b"Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\n"
@@ -478,6 +493,14 @@ EVIL = {
     "octets in octets": b"Content-Type: application/pkcs7-mime\r\n\r\n"
     + bytes.fromhex("308006092a864886f70d010702a080308002010131003080060161a080")
     + b"\x24\x80" * (MIB // 2),
+    "wrappers of nothing that was compressed": multipart(
+        (
+            b"--b\r\nContent-Type: application/pkcs7-mime\r\n\r\n"
+            + compressed(b"\r\n\r\n" + b" \r\n" * 1_390_000)
+            + b"\r\n"
+        )
+        * 100
+    ),
     "boundaries without a header": b"\r\n--" + b"a" * 190 + b"\r\n--" * (MIB // 4),
     "parts of unreadable text": multipart((b"--b\r\n\r\n" + b"\xb1\xb2\xb3 \xe0\x81" * 600 + b"\r\n") * 256),
     "parts of junk": multipart((b"--b\r\n\r\n" + b"\xff\x01\x02\x03\x04\xfe" * 600 + b"\r\n") * 256),

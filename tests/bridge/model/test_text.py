@@ -274,6 +274,22 @@ def test_clean_takes_time_by_length_alone() -> None:
     assert clean("\r\n \t" * 250_000 + "a") == "  a"
 
 
+@pytest.mark.parametrize("marks", ["\u0315\u0300", "\u0315\u0300\u0316\u0345"])
+def test_clean_takes_no_more_marks_than_a_letter_has(marks: str) -> None:
+    """A megabyte of marks on one letter, which takes hours to put in order, is thirty of them; the text goes on."""
+    made = clean(f"{SHALOM}{marks * (500_000 // len(marks))}a\u0301{SHALOM}")
+    assert len(made) == 33
+    assert made.endswith(f"á{SHALOM}")
+    assert clean("a" + marks * 5) == unicodedata.normalize("NFC", "a" + marks * 5)
+
+
+def test_each_character_that_is_put_in_order_is_a_mark() -> None:
+    """What counts as a mark in a row is all that Unicode moves, and no letter or digit is among it."""
+    moved = [chr(code) for code in range(0x110000) if unicodedata.combining(chr(code))]
+    assert {unicodedata.category(char)[0] for char in moved} == {"M"}
+    assert not any(char.isalnum() or char == "_" for char in moved)
+
+
 @pytest.mark.parametrize("text", ["", " ", "\n\r\n", "\u00a0", "\u200f\u200e", "\ufeff", "\u2066 \u2069", "\ufe0f"])
 def test_check_length_wants_something_to_see(text: str) -> None:
     """White space and invisible characters alone are no text."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from typing import Final
 
@@ -35,7 +37,7 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
         logins={LOGIN: PASSWORD},
         domains=[f"{way}.example.com" for way in WAYS],
     )
-    made.add_account("slow", AccountRules(limits=(parse_limit("1/2s"),)))
+    made.add_account("slow", AccountRules(limits=(parse_limit("1/3s"),)))
     made.served.start()
     made.stay()
     try:
@@ -215,15 +217,24 @@ def test_an_answer_that_gets_lost(bridge: Bridge, postfix: Postfix, wire: Wire) 
 
 
 def test_a_bridge_that_is_killed(bridge: Bridge, postfix: Postfix) -> None:
-    """In the middle of it, and while it is down there come more: each mail becomes one text, none is lost."""
+    """While mails are under way, and while it is down there come more: each becomes one text, none is lost."""
     to = numbers(40, 60)
     texts = {each: f"{TEXT} {each}" for each in to}
-    for serial, each in enumerate(to):
-        if serial == 40:
-            bridge.arrived(to[0], to[1])
-            bridge.served.kill()
-        way = WAYS[serial % 2]
-        postfix.give(RELAY, [address(each, way)], mail(f"kill-{serial}", texts[each]))
+    killed = threading.Event()
+
+    def give() -> None:
+        for serial, each in enumerate(to):
+            if serial == 40:
+                assert killed.wait(60)
+            postfix.give(RELAY, [address(each, WAYS[serial % 2])], mail(f"kill-{serial}", texts[each]))
+
+    before = len(bridge.served.texts())
+    with ThreadPoolExecutor(1) as thread:
+        giving = thread.submit(give)
+        bridge.served.await_texts(before + 5)
+        bridge.served.kill()
+        killed.set()
+        giving.result()
     for last, way in zip(to[-2:], WAYS, strict=False):
         postfix.await_logged(f"to=<{address(last, way)}>", "status=deferred")
     bridge.served.start()
