@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from bridge.calls.logins import Credentials, Logins
     from bridge.calls.values import Caller
-    from bridge.model.login import Login
     from bridge.model.message import Receipt, Submission
     from bridge.pipeline.intake import Intake
     from smtp.address import Destination
@@ -119,7 +118,7 @@ class Conversation:
         self._sender = ""
         self._parameters: MailParameters | None = None
         self._standing: Standing | None = None
-        self._secret: Login | None = None
+        self._secret: Caller | None = None
         self._key: Credentials | None = None
         self._options = options.NONE
         self._taken: list[Taken] = []
@@ -134,7 +133,7 @@ class Conversation:
         except BridgeError as error:
             self._note(error)
             return replies.LOGIN_LATER
-        self._held = self._held.logged_in(self._house.senders.login_of(caller))
+        self._held = self._held.logged_in(caller)
         return replies.LOGGED_IN
 
     async def mail(self, address: str, parameters: MailParameters) -> str:
@@ -197,8 +196,7 @@ class Conversation:
         self, address: str, destination: Destination, standing: Standing, parameters: RecipientParameters
     ) -> None:
         if destination.secret is not None and self._secret is None:
-            caller = await self._by_secret(destination.secret, standing)
-            self._secret = self._house.senders.login_of(caller)
+            self._secret = await self._by_secret(destination.secret, standing)
             self._key = destination.secret
         if self._taken and destination.options != self._options:
             raise TooManyRecipients("Its options differ from those of the one before; send it in another mail")
@@ -280,7 +278,7 @@ class Conversation:
         mail = ask() if len(raw) <= _IN_A_THREAD else await asyncio.to_thread(ask)
         held = self._held
         if mail.secret is not None:
-            held = held.vouched(self._house.senders.login_of(await self._by_secret(mail.secret.credentials, standing)))
+            held = held.vouched(await self._by_secret(mail.secret.credentials, standing))
         elif self._secret is not None:
             held = held.vouched(self._secret)
         proven = await self._house.senders.prove(standing, raw, mail.header, client, held)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from bridge.calls.values import Caller
     from bridge.model.account import Account, Directory, Mailbox
-    from bridge.model.login import Login
     from bridge.pipeline.snapshot import Snapshot
     from smtp.client import Client
     from smtp.config import SmtpSettings
@@ -69,31 +68,31 @@ class Held:
     """What a connection, or a key in a mail, proves: the host, and who logged in."""
 
     network: str | None = None
-    login: Login | None = None
-    secret: Login | None = None
+    login: Caller | None = None
+    secret: Caller | None = None
 
     @classmethod
     def of(cls, client: Client, trusted: tuple[IPv4Network | IPv6Network, ...]) -> Held:
         """Return what a client proves that has said nothing yet."""
         return _of_a_host(client.peer) if is_within(client.peer, trusted) else _NOTHING
 
-    def logged_in(self, login: Login | None) -> Held:
+    def logged_in(self, caller: Caller) -> Held:
         """Return the same with a login."""
-        return replace(self, login=login)
+        return replace(self, login=caller)
 
-    def vouched(self, login: Login | None) -> Held:
-        """Return the same with a key that stands in the mail."""
-        return replace(self, secret=login)
+    def vouched(self, caller: Caller) -> Held:
+        """Return the same with the owner of a key that stands in the mail."""
+        return replace(self, secret=caller)
 
     def proofs(self, mailbox: Mailbox, address: str, directory: Directory) -> dict[Proof, str]:
         """Return what is proved for one of the mailboxes, with who it is."""
         found = {} if self.network is None else {Proof.NETWORK: self.network}
-        for proof, login in ((Proof.LOGIN, self.login), (Proof.SECRET, self.secret)):
-            if login is None or login.account_id != mailbox.account_id or not login.sends_as(address):
+        for proof, caller in ((Proof.LOGIN, self.login), (Proof.SECRET, self.secret)):
+            if caller is None or caller.account_id != mailbox.account_id:
                 continue
-            # Or revoked since, and perhaps made anew under the same name.
-            if directory.logins.get(login.user) == login:
-                found[proof] = login.user
+            login = directory.logins.get(caller.user)  # or revoked since
+            if login is not None and login.sends_as(address):
+                found[proof] = caller.user
         return found
 
 
@@ -114,10 +113,6 @@ class Senders:
         self._settings = settings
         self._prover = prover
         self._hostname = hostname
-
-    def login_of(self, caller: Caller) -> Login | None:
-        """Return the login of who was let in just now; None when it was revoked in between."""
-        return self._snapshot.directory.logins.get(caller.user)
 
     async def standing(self, address: str, client: Client, held: Held) -> Standing:
         """Return who sends, by what the envelope says and the connection proves.

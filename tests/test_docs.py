@@ -63,7 +63,7 @@ from smtp import replies
 from smtp.config import DnsSettings, DomainSettings, SmtpSettings, TlsSettings
 from smtp.frame import Frame
 from smtp.places import CARRIER_DOMAINS
-from tests.support.served import CONFIG, environment, serving
+from tests.support.served import CONFIG, Served, environment, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -634,13 +634,8 @@ def test_preview_says_what_the_page_shows(tmp_path: Path) -> None:
     """What is cut off an answer, line for line, but for the time."""
     (_, shown), *_ = blocks("text", of="mailbox-settings.md")
     command, *lines = shown.splitlines()
+    Served(tmp_path)
     program = (sys.executable, "-m", "bridge")
-    for words in (
-        ("init",),
-        ("account", "add", "acme", "--region", "IL"),
-        ("mailbox", "allow", "acme", "@example.com"),
-    ):
-        assert run(*program, *words, folder=tmp_path).returncode == 0
     (tmp_path / "answer.eml").write_text(ANSWER, encoding="utf-8")
     said = run(*program, *shlex.split(command.removeprefix("$ smsbridge ")), folder=tmp_path)
     assert said.returncode == 0, said.stderr

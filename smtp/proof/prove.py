@@ -31,8 +31,8 @@ class Proved:
     """``found``: what holds for the author, each with a detail for the log; ``reasons``: why the others do not.
 
     ``results`` is the value of an Authentication-Results field of ours (RFC 8601). ``recipients``: the addresses in
-    To and Cc, in lower case, that a proof covers which is a signature: whoever has the mail can send that on. ``seals``:
-    what of the mail such a one keeps from being changed.
+    To and Cc, in lower case, that a proof covers which is a signature: whoever has the mail can send that on;
+    ``seals``: what of the mail it keeps from being changed.
     """
 
     found: Mapping[Proof, str]

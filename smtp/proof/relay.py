@@ -38,7 +38,7 @@ async def check(raw: bytes, header: Header, case: Case, relays: Mapping[str, Net
             continue
         found = results.read(_FOLD.sub(b"", value).decode("utf-8", "replace").strip())
         if found is None:
-            return Verdict(reason="the topmost Authentication-Results cannot be read to the letter")
+            break
         if found.server not in names:
             continue
         finding = await vouched(found, case)
@@ -48,7 +48,7 @@ async def check(raw: bytes, header: Header, case: Case, relays: Mapping[str, Net
         recipients = listed(value for name, value in header.fields if name in _ADDRESSED) if by_signature else None
         told = (f"x-relay=pass policy.by={found.server}",)
         return Verdict(detail=detail, results=told, recipients=recipients, seal=_seal(raw) if by_signature else None)
-    return Verdict(reason=f"no Authentication-Results of {', '.join(sorted(names))}")
+    return Verdict(reason=f"no Authentication-Results of {', '.join(sorted(names))}, or one above it cannot be read")
 
 
 def _seal(raw: bytes) -> bytes:

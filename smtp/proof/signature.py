@@ -29,6 +29,7 @@ _LONGEST_DATE: Final = 100
 _LABELS: Final = rb"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN: Final = re.compile(_LABELS + rb"(?:\." + _LABELS + rb")*+")
 _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
+_BLANK_LINES: Final = re.compile(rb"(?:\n\r)++")
 _WIDE: Final = re.compile(rb"\s{100}")
 _CANONICAL: Final = re.compile(rb"(simple|relaxed)(?:/(simple|relaxed))?")
 _ALGORITHMS: Final = {b"rsa-sha256": b"rsa", b"ed25519-sha256": b"ed25519"}
@@ -134,7 +135,7 @@ class Signature:
         form = self.tags.get(b"c", b"simple/simple")
         verifier = dkim.DKIM()
         verifier.headers = list(fields)
-        verifier.body = body
+        verifier.body = _ended(body)
         if form.endswith(b"/relaxed"):
             verifier.body = relaxed(body)
             if verifier.body.strip(b"\r\n"):  # of an empty one nothing is hashed, where the simple form has a CRLF
@@ -161,14 +162,23 @@ class Signature:
 
 
 def relaxed(body: bytes) -> bytes:
-    """Return a body in the relaxed form but for the blank lines at its end (RFC 6376, 3.4.4), in linear time.
+    """Return a body in the relaxed form (RFC 6376, 3.4.4), an empty one perhaps as a CRLF; in linear time.
 
     dkimpy's takes the square of a run of white space, and for any other body ten times as long.
     """
     body = body.replace(b"\t", b" ")
     while b"  " in body:
         body = body.replace(b"  ", b" ")
-    return body.replace(b" \r\n", b"\r\n")
+    return _ended(body.replace(b" \r\n", b"\r\n"))
+
+
+def _ended(body: bytes) -> bytes:
+    """Return a body with no more than one CRLF at its end: dkimpy takes them off one by one (RFC 6376, 3.4.3)."""
+    if not body.endswith(b"\r\n\r\n"):
+        return body
+    tail = body[len(body.rstrip(b"\r\n")) :]
+    found = _BLANK_LINES.match(tail[::-1])
+    return body[: len(body) - found.end() + 2] if found else body
 
 
 def _moment(said: dict[bytes, bytes], name: bytes) -> datetime | None:

@@ -188,6 +188,77 @@ def test_failure_of_dns_is_temporary(fault: Fault, store: Store, clock: HandCloc
     run(scene())
 
 
+def test_a_signed_mail_is_one_text_whatever_is_done_to_it(store: Store, clock: HandClock) -> None:
+    """Who has such a mail can send it again with all changed that the signature does not cover: nothing comes of it."""
+    bare = MAIL.replace(b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n", b"")
+    raw = signed(bare, names=(b"from", b"to", b"subject", b"date", b"message-id"))
+    timed = signed(bare.replace(b"water", b"heat"), names=(b"from", b"to", b"subject", b"date"))
+
+    async def scene() -> None:
+        async with bridge(store, clock, Proof.DKIM) as at:
+            for again in (
+                raw,
+                b"Content-Transfer-Encoding: 8bit\r\n" + raw,
+                b"Content-Type: text/plain; charset=us-ascii\r\n" + raw,
+                raw.replace(b"Message-ID: <1@example.com>", b"Message-ID:   <1@example.com> "),
+                raw.replace(b"has stopped.", b"has   stopped.  \r\n\r\n"),
+                timed,
+                timed.replace(b"<1@", b"<2@"),
+            ):
+                assert (await at.send(again)).startswith("250 ")
+            assert len(texts.rows(store)) == 2
+
+    run(scene())
+
+
+@pytest.mark.parametrize("found", ["dkim=pass header.d=example.com", "dmarc=pass header.from=example.com"])
+def test_a_mail_of_a_relay_is_one_text_whatever_is_done_to_it(found: str, store: Store, clock: HandClock) -> None:
+    """The same holds for a mail that a relay says was signed."""
+    word = f"Authentication-Results: {RELAY}; {found}\r\n".encode()
+
+    async def scene() -> None:
+        async with bridge(store, clock, Proof.RELAY) as at:
+            for again in (
+                MAIL,
+                b"Content-Transfer-Encoding: 8bit\r\n" + MAIL,
+                MAIL.replace(b"charset=utf-8", b"charset=us-ascii"),
+                MAIL.replace(b"has stopped.", b"has   stopped.  \r\n\r\n"),
+            ):
+                assert (await at.send(word + again, peer=RELAYS_HOST)).startswith("250 ")
+            assert len(texts.rows(store)) == 1
+
+    run(scene())
+
+
+def test_a_relays_field_below_one_that_cannot_be_read_counts_for_nothing(store: Store, clock: HandClock) -> None:
+    """Else who makes the relay write what cannot be read would be believed for the field below, which he wrote."""
+    forged = f"Authentication-Results: {RELAY}; auth=pass smtp.auth={ANN}\r\n".encode() + MAIL
+    broken = f"Authentication-Results: {RELAY}; spf=fail smtp.mailfrom=".encode()
+
+    async def scene() -> None:
+        async with bridge(store, clock, Proof.RELAY) as at:
+            for above in (broken + b'"a\r\n', broken + b"a" * 9000 + b"\r\n"):
+                assert (await at.send(above + forged, peer=RELAYS_HOST)).startswith("550 5.7.1 ")
+            assert texts.rows(store) == []
+
+    run(scene())
+
+
+def test_a_signature_says_what_is_asked_of_a_number(store: Store, clock: HandClock) -> None:
+    """Who has a signed mail cannot send it under another name, at another time, or as anything it does not say."""
+    flash = NUMBER.replace("@", "+flash@")
+
+    async def scene() -> None:
+        async with bridge(store, clock, Proof.DKIM) as at:
+            assert "this recipient" in await at.send(signed(MAIL), to=NUMBER.replace("@", "+from=Bank@"))
+            assert "this recipient" in await at.send(signed(MAIL), to=flash)
+            asked = MAIL.replace(NUMBER.encode(), flash.encode())
+            assert "this recipient" in await at.send(signed(asked))
+            assert (await at.send(signed(asked), to=f"+{flash}")).startswith("250 ")
+
+    run(scene())
+
+
 def test_signature_names_its_recipients(store: Store, clock: HandClock) -> None:
     """A signed mail goes to whom its signed To names, and is sent on to nobody else."""
 
