@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -30,6 +30,8 @@ from bridge.telemetry import get_logger
 from smtp import options, replies
 from smtp.address import domain_of, parse_phone, parse_recipient, redact_address
 from smtp.client import Service
+from smtp.entity import Entity
+from smtp.header import Header
 from smtp.reading import charset_for, most_parts, read
 from smtp.standing import Held
 from smtp.submission import DOOR, collapse_of, submission_of
@@ -54,6 +56,9 @@ _IN_A_THREAD: Final = 65_536
 """Octets of a mail from which on it is read in a thread: laying out a large page takes longer than others may wait."""
 
 _NO_PHONES: Final = "the mail lists no phones"
+_LARGE_AT_ONCE: Final = 2
+"""Of them that are read at a time: each takes some tens of MiB, and all wait for one interpreter."""
+
 _TESTED: Final = "250 2.0.0 Tested: it would be accepted; nothing is sent"
 
 
@@ -69,7 +74,8 @@ class Resolve(Protocol):
 class House:
     """What all conversations of the door share. ``region`` is where local numbers are dialled that nobody places.
 
-    ``resolve`` returns the numbers behind the name of a contact or a group of an account.
+    ``resolve`` returns the numbers behind the name of a contact or a group of an account. Who reads a large mail waits
+    for ``large``.
     """
 
     intake: Intake
@@ -79,6 +85,7 @@ class House:
     places: Places
     resolve: Resolve
     region: str | None = None
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,13 +282,22 @@ class Conversation:
             charset=charset_for(self._settings, policy, standing.account.region or self._house.region),
             key=self._key,
         )
-        mail = ask() if len(raw) <= _IN_A_THREAD else await asyncio.to_thread(ask)
+        proven = None
+        if len(raw) <= _IN_A_THREAD:
+            mail = ask()
+        else:
+            if not policy.secrets:  # what takes long is done for nobody who is not proved
+                header = Header.of(Entity.of(raw, "text/plain"))
+                proven = await self._house.senders.prove(standing, raw, header, client, self._held)
+            async with self._house.large:
+                mail = await asyncio.to_thread(ask)
         held = self._held
         if mail.secret is not None:
             held = held.vouched(await self._by_secret(mail.secret.credentials, standing))
         elif self._secret is not None:
             held = held.vouched(self._secret)
-        proven = await self._house.senders.prove(standing, raw, mail.header, client, held)
+        if proven is None:
+            proven = await self._house.senders.prove(standing, raw, mail.header, client, held)
         self._check_signed(proven, standing)
         self._check_names(standing)
         content, composed = mail.sent()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.model.account import normalise_address
 from bridge.model.errors import ProofMissing, SenderRefused
 from bridge.model.mail_policy import Proof
+from smtp.client import Service
 from smtp.networks import is_within
 from smtp.proof.author import author_of
 from smtp.proof.case import Envelope
@@ -73,8 +74,12 @@ class Held:
 
     @classmethod
     def of(cls, client: Client, trusted: tuple[IPv4Network | IPv6Network, ...]) -> Held:
-        """Return what a client proves that has said nothing yet."""
-        return _of_a_host(client.peer) if is_within(client.peer, trusted) else _NOTHING
+        """Return what a client proves that has said nothing yet.
+
+        Where users log in the network says nothing of them: a login sends as its own mailboxes and no others.
+        """
+        believed = client.service is not Service.SUBMISSION and is_within(client.peer, trusted)
+        return _of_a_host(client.peer) if believed else _NOTHING
 
     def logged_in(self, caller: Caller) -> Held:
         """Return the same with a login."""

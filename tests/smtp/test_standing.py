@@ -185,6 +185,20 @@ def test_a_login_sends_as_its_mailboxes(at_desk: Run) -> None:
     at_desk(work)
 
 
+def test_where_users_log_in_their_network_is_no_proof(at_desk: Run) -> None:
+    """A login on a trusted host sends as its own mailboxes, and as no other that the host might."""
+
+    async def work(desk: Desk) -> None:
+        key(desk, "one", mailboxes=("@shop.example",))
+        for service, expected in ((Service.SUBMISSION, "550 5.7.1"), (Service.SMTP, "250")):
+            conversation = desk.conversation(client=Client(peer="127.0.0.1", service=service))
+            assert (await conversation.login("one", PASSWORD)).startswith("235")
+            told = await send(conversation, "ann@example.com", mail(Message_ID=f"<{service}>"))
+            assert told.startswith(expected), told
+
+    at_desk(work)
+
+
 def test_the_proof_is_kept_and_told_in_the_log(at_desk: Run) -> None:
     """With the message stands what its sender was believed for; the log has it as Authentication-Results."""
 
