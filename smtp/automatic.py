@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from bridge.model.text import nfc
+from bridge.model.text import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -200,7 +200,7 @@ def _agreeing(header: Header, said: Mapping[str, bytes], sender: str, text: str)
     """Yield what a mail is by things that prove it together."""
     subject = header.text("subject").casefold()
     if not subject.isascii():
-        subject = nfc(subject)
+        subject = normalised(subject)
     author = f"{header.text('from').casefold()} {sender}"
     bounce = _BOUNCE.match(subject) is not None
     if _DAEMON.search(author):

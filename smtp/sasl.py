@@ -15,7 +15,7 @@ import binascii
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from bridge.model.text import nfc
+from bridge.model.text import normalised
 
 LONGEST: Final = 12_288
 """Octets of a response in base64, at most (RFC 4954, 4)."""
@@ -93,7 +93,7 @@ class Exchange:
         except ValueError:
             return Refusal(reply=NO_BASE64)
         try:
-            told = nfc(response.decode("utf-8"))
+            told = normalised(response.decode("utf-8"))
         except UnicodeDecodeError:
             return Refusal(reply=NO_CREDENTIALS)
         if self._mechanism == "PLAIN":

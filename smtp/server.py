@@ -14,12 +14,13 @@ from smtp.config import SmtpSettings
 from smtp.contacts import resolve
 from smtp.frame import Bounds, Frame
 from smtp.gate import Gate
+from smtp.house import House
 from smtp.places import Places
 from smtp.preview import preview
 from smtp.proof.dns import Resolver
 from smtp.proof.prove import Prover
 from smtp.protocol import MailProtocol
-from smtp.session import Conversation, House
+from smtp.session import Conversation
 from smtp.standing import Senders
 from smtp.tls import Certificate
 

@@ -29,9 +29,9 @@ from bridge import config, doors
 from bridge.calls import digests, passwords, throttle
 from bridge.calls.passwords import Room
 from bridge.carriers.base import CarrierSettings
-from bridge.carriers.behaviour import Behaviour
 from bridge.carriers.http import UpstreamSettings
 from bridge.carriers.registry import KINDS
+from bridge.carriers.sandbox.behaviour import Behaviour
 from bridge.cli import root
 from bridge.config import (
     CallbackSettings,

@@ -85,7 +85,7 @@ PLAIN: Final = (
     _layer("reading", 50, within.look_reading, making.mail, "mail words", "text words"),
     _layer("key", 40, within.look_key, _keyed, "text words"),
     _layer("author", 50, around.look_author, making.author, "author words"),
-    _layer("results", 30, around.look_results, making.results, "results words"),
+    _layer("results", 30, around.look_results, making.results, "results words", longest=65_536),
     _layer("data", 40, around.look_data, making.stream, "stream words"),
     _layer("preview", 10, within.look_preview, making.mail_of, "mail words"),
 )

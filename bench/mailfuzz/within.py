@@ -139,7 +139,8 @@ def look_key(_way: int, octets: bytes) -> bool:
         return False
     secret = key_of(found)
     check(secret and (len(secret) < 8 or secret not in found.subject + found.text), "the key stands there still")
-    check(PASSWORD not in repr(found) or secret != PASSWORD, "a secret is in the repr")
+    # Where a line has the key among its phones, these show it: whose phone that is nobody knows.
+    check(PASSWORD not in repr(found) or PASSWORD in repr(found.phones), "a secret is in the repr")
     return True
 
 

@@ -1,1 +1,1 @@
-"""The upstream systems that carry texts to phones, one file each."""
+"""The upstream systems that carry texts to phones: a file or a folder for each."""

@@ -17,13 +17,13 @@ Kind: TypeAlias = tuple[type[CarrierSettings], CarrierFactory]
 _KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
     # A module of bridge.carriers, and in it the settings and what makes the carrier from them.
     "apprise": ("apprise", "AppriseSettings", "AppriseCarrier"),
-    "http": ("generic", "GenericSettings", "Generic"),
-    "maskyoo": ("maskyoo", "MaskyooSettings", "Maskyoo"),
-    "openapi": ("openapi", "OpenApiSettings", "openapi"),
-    "sandbox": ("sandbox", "SandboxSettings", "Sandbox"),
+    "http": ("generic.carrier", "GenericSettings", "Generic"),
+    "maskyoo": ("maskyoo.carrier", "MaskyooSettings", "Maskyoo"),
+    "openapi": ("openapi.carrier", "OpenApiSettings", "openapi"),
+    "sandbox": ("sandbox.carrier", "SandboxSettings", "Sandbox"),
     "smpp": ("smpp.carrier", "SmppSettings", "Smpp"),
-    "smsc": ("smsc", "SmscSettings", "Smsc"),
-    "smsgate": ("smsgate", "SmsGateSettings", "SmsGate"),
+    "smsc": ("smsc.carrier", "SmscSettings", "Smsc"),
+    "smsgate": ("smsgate.carrier", "SmsGateSettings", "SmsGate"),
 }
 
 

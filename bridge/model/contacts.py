@@ -20,7 +20,7 @@ from typing import Final
 
 from bridge.model.account import normalise_address
 from bridge.model.errors import SenderRefused
-from bridge.model.text import clean
+from bridge.model.text import clean, normalised
 
 LONGEST_NAME: Final = 100
 LONGEST_FIELD_NAME: Final = 64
@@ -127,8 +127,8 @@ def fold(name: str) -> str:
     """
     if name.isascii():
         return " ".join(name.lower().split())
-    folded = unicodedata.normalize("NFKC", _MARKS.sub("", name)).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+    folded = normalised(_MARKS.sub("", name), "NFKC").casefold()
+    return " ".join(normalised(folded, "NFKC").split())
 
 
 def split_listing(written: str) -> tuple[Listing | None, str]:

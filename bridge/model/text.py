@@ -24,9 +24,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from bridge.model.errors import NoText, TextTooLong
+
+Form: TypeAlias = Literal["NFC", "NFKC", "NFKD"]
+"""Normal forms of Unicode that are used here (UAX #15)."""
 
 
 class Encoding(StrEnum):
@@ -169,21 +172,21 @@ def clean(text: str) -> str:
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = _UNWANTED.sub(_instead, text)
     # After the controls, not before: one may stand between a letter and its accent.
-    text = nfc(text)
+    text = normalised(text)
     if "\n" not in text:
         return text.rstrip()
     return "\n".join([line.rstrip() for line in text.split("\n")]).strip("\n")
 
 
-def nfc(text: str) -> str:
-    """Return a stranger's text in NFC, in time that grows with its length alone.
+def normalised(text: str, form: Form = "NFC") -> str:
+    """Return a stranger's text in a normal form, in time that grows with its length alone.
 
     Putting combining characters in their order takes the square of how many there are in a row, and hours for a
     megabyte of them: of more than thirty the others go. Raises nothing.
     """
     if not text.isascii() and _MANY_MARKS.search(text):
         text = _MANY_MARKS.sub(_fewer, text)
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize(form, text)
 
 
 def _fewer(found: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ from typing import Final
 
 from anyascii import anyascii
 
-from bridge.model.text import GSM7_DEFAULT, GSM7_EXTENSION, nfc
+from bridge.model.text import GSM7_DEFAULT, GSM7_EXTENSION, normalised
 
 _ALPHABET: Final = frozenset(GSM7_DEFAULT + GSM7_EXTENSION)
 
@@ -65,7 +65,7 @@ def to_gsm7(text: str) -> str:
     """
     if _ALPHABET.issuperset(text):
         return text
-    plain = _SPACES.sub(" ", _DROPPED.sub("", nfc(text)))
+    plain = _SPACES.sub(" ", _DROPPED.sub("", normalised(text)))
     plain = _MICRO.sub("u", plain)
     table = {}
     for char in set(plain) - _ALPHABET:

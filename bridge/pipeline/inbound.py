@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.model.errors import InvalidNumber, NotFound
 from bridge.model.moment import to_ms
 from bridge.model.numbers import parse_number
+from bridge.model.text import normalised
 from bridge.store import callbacks, conversations, events, ledger, opt_outs
 from bridge.store import inbound as texts
 from bridge.store.queue import printable
@@ -26,7 +26,7 @@ OPTED_IN = "opted_in"
 
 def fold(text: str) -> str:
     """Return what is compared of an answer: letters and digits in one case, without marks on or around them."""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    folded = normalised(normalised(text, "NFKC").casefold(), "NFKD")
     return "".join(char for char in folded if char.isalnum())
 
 

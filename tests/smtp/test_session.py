@@ -28,12 +28,13 @@ from smtp import replies
 from smtp.client import Client, Service
 from smtp.config import DnsSettings, SmtpSettings
 from smtp.contacts import resolve
+from smtp.house import House
 from smtp.networks import is_within
 from smtp.parameters import NO_MAIL_PARAMETERS, NO_RECIPIENT_PARAMETERS
 from smtp.places import Places
 from smtp.proof.dns import Resolver
 from smtp.proof.prove import Prover
-from smtp.session import Conversation, House
+from smtp.session import Conversation
 from smtp.standing import Senders
 from tests.support import texts
 from tests.support.clock import HandClock

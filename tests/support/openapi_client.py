@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from bridge.carriers.base import Pending
-from bridge.carriers.openapi import openapi
-from bridge.carriers.openapi_settings import OpenApiSettings
+from bridge.carriers.openapi.carrier import openapi
+from bridge.carriers.openapi.settings import OpenApiSettings
 from bridge.model.message import Outcome, Outgoing, new_message_id, recipient_id
 from bridge.model.text import Encoding
 from tests.contract.test_carriers import Ear
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from bridge.carriers.openapi_base import OpenApiCarrier
+    from bridge.carriers.openapi.base import OpenApiCarrier
 
 NUMBER = "+972502345678"
 Server = GatewayServer | SmsV2Server

@@ -8,7 +8,7 @@ import json
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.carriers.smsgate_cipher import decrypt, is_encrypted
+from bridge.carriers.smsgate.cipher import decrypt, is_encrypted
 from tests.contract.carriers.case import REPLY_TEXT, Arrival, Told
 from tests.support.upstream import Answer, News, Upstream
 

@@ -295,6 +295,7 @@ class Upstream(Server):
         self.urls: Urls | None = None
         self.refusals: list[int] = []
         """Statuses with which the bridge refused our calls."""
+        self._calling: set[asyncio.Task[None]] = set()
         self._told: dict[str, Told] = {}
         self._arrived: list[Arrival] = []
         self._keys: dict[str, str] = {}
@@ -337,7 +338,16 @@ class Upstream(Server):
             talk = asyncio.create_task(self._bring(calls))
             self._talks.add(talk)
             talk.add_done_callback(self._talks.discard)
+            self._calling.add(talk)
+            talk.add_done_callback(self._calling.discard)
         return told
+
+    async def stop(self) -> None:
+        """Listen and call no more: who was called may be gone already, and answers nothing."""
+        self._stopped.set()
+        for talk in tuple(self._calling):
+            talk.cancel()
+        await super().stop()
 
     async def _bring(self, calls: Iterable[News]) -> None:
         """Call the bridge, again while it has trouble, as providers do."""

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from bridge.calls.desk import Desk
 from bridge.calls.values import Answer
 from bridge.carriers.base import Pending, Recall
-from bridge.carriers.smsc import Smsc, SmscSettings
+from bridge.carriers.smsc.carrier import Smsc, SmscSettings
 from bridge.model.errors import InternalError, Trouble, WrongState
 from bridge.model.message import Outcome, Report
 from bridge.model.state import State

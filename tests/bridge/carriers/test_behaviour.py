@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers import behaviour
-from bridge.carriers.behaviour import Answer, Behaviour, Later
+from bridge.carriers.sandbox import behaviour
+from bridge.carriers.sandbox.behaviour import Answer, Behaviour, Later
 from bridge.model.state import State
 
 SECOND = timedelta(seconds=1)

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from bridge.carriers.base import Call, Unreadable, Urls
-from bridge.carriers.generic import Generic
-from bridge.carriers.generic_settings import GenericSettings
-from bridge.carriers.placeholders import NAMES, Template
+from bridge.carriers.generic.carrier import Generic
+from bridge.carriers.generic.placeholders import NAMES, Template
+from bridge.carriers.generic.settings import GenericSettings
 from bridge.model.errors import ConfigError
 from bridge.model.message import Outcome, Outgoing, Verdict
 from bridge.model.state import State

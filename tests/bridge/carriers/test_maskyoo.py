@@ -13,8 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.carriers.base import Asked, Call, Called, Funded, Received, Registers, Unreadable, Urls
-from bridge.carriers.maskyoo import Maskyoo, MaskyooSettings
-from bridge.carriers.maskyoo_news import OWN_ID
+from bridge.carriers.maskyoo.carrier import Maskyoo, MaskyooSettings
+from bridge.carriers.maskyoo.news import OWN_ID
 from bridge.model.errors import ConfigError, Trouble
 from bridge.model.message import Verdict
 from bridge.model.state import State

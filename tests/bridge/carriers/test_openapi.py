@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.carriers.openapi_news import moment, own_id
-from bridge.carriers.openapi_settings import sender_fault
-from bridge.carriers.openapi_v1 import recipient
+from bridge.carriers.openapi.news import moment, own_id
+from bridge.carriers.openapi.settings import sender_fault
+from bridge.carriers.openapi.v1 import recipient
 from bridge.model.errors import InvalidNumber, Trouble
 from bridge.model.message import Priority, Verdict
 from bridge.model.numbers import split_country_code

@@ -10,10 +10,10 @@ import pytest
 
 from bridge.carriers.base import Asked, Called, Confirmed, Funded, Recall, Recalled
 from bridge.carriers.http import UpstreamSettings
-from bridge.carriers.openapi import openapi
-from bridge.carriers.openapi_settings import OpenApiSettings
-from bridge.carriers.openapi_v1 import GatewaySms
-from bridge.carriers.openapi_v2 import SmsV2
+from bridge.carriers.openapi.carrier import openapi
+from bridge.carriers.openapi.settings import OpenApiSettings
+from bridge.carriers.openapi.v1 import GatewaySms
+from bridge.carriers.openapi.v2 import SmsV2
 from bridge.carriers.wire import NoAnswer
 from bridge.model.errors import ConfigError, Trouble
 from bridge.model.message import Verdict

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from bridge.carriers import outbox as module
-from bridge.carriers.outbox import Fate, Outbox
+from bridge.carriers.sandbox import outbox as module
+from bridge.carriers.sandbox.outbox import Fate, Outbox
 from tests.bridge.carriers.writer import outgoing
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.carriers import smsc_callback
 from bridge.carriers.base import (
     Asked,
     Call,
@@ -26,8 +25,9 @@ from bridge.carriers.base import (
     Received,
     Unreadable,
 )
-from bridge.carriers.smsc import Smsc, SmscSettings, lifetime
-from bridge.carriers.smsc_codes import DETAILS, ERRORS, STATES
+from bridge.carriers.smsc import callback as smsc_callback
+from bridge.carriers.smsc.carrier import Smsc, SmscSettings, lifetime
+from bridge.carriers.smsc.codes import DETAILS, ERRORS, STATES
 from bridge.model.errors import Trouble
 from bridge.model.message import Outgoing, Verdict
 from bridge.model.state import State

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from bridge.carriers import smsgate_cipher
 from bridge.carriers.base import (
     Asked,
     Call,
@@ -29,9 +28,10 @@ from bridge.carriers.base import (
     SetUp,
     Unreadable,
 )
-from bridge.carriers.smsgate import SCOPES, STATES, SmsGate, SmsGateSettings
-from bridge.carriers.smsgate_calls import EVENTS, RECEIVED
-from bridge.carriers.smsgate_cipher import Undecipherable, decrypt, encrypt, is_encrypted
+from bridge.carriers.smsgate import cipher as smsgate_cipher
+from bridge.carriers.smsgate.calls import EVENTS, RECEIVED
+from bridge.carriers.smsgate.carrier import SCOPES, STATES, SmsGate, SmsGateSettings
+from bridge.carriers.smsgate.cipher import Undecipherable, decrypt, encrypt, is_encrypted
 from bridge.model.errors import ConfigError, Trouble
 from bridge.model.message import Inbound, Outgoing, Priority, Verdict
 from bridge.model.state import State

@@ -16,7 +16,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.carriers.sandbox import Sandbox, SandboxSettings
+from bridge.carriers.sandbox.carrier import Sandbox, SandboxSettings
 from bridge.clock import system_clock
 from bridge.model.message import Inbound, Outgoing, Report
 from bridge.model.text import Encoding

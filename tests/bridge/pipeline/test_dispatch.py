@@ -190,18 +190,19 @@ def test_failover_goes_round_and_then_waits(store: Store, clock: HandClock) -> N
     assert [name for name, _ in asked[:3]] == ["a", "b", "c"]
 
 
-def test_a_carrier_may_ask_for_more_time(store: Store, clock: HandClock) -> None:
-    """A wait longer than ours is kept to."""
+@pytest.mark.parametrize(("asked", "waits"), [(50, 50_000), (6 * 3600, 60_000)])
+def test_a_carrier_may_ask_for_more_time(store: Store, clock: HandClock, asked: int, waits: int) -> None:
+    """A wait longer than ours is kept to, up to the longest: who asks for hours keeps no text for hours."""
 
     def slow_down(_outgoing: Outgoing) -> Outcome:
-        return Outcome.deferred("slow down", retry_after=timedelta(minutes=10))
+        return Outcome.deferred("slow down", retry_after=timedelta(seconds=asked))
 
     rig = Rig(store, clock, Scripted("a", answer=slow_down))
 
     async def main() -> None:
         (message,) = rig.queue()
         async with rig.running():
-            await until(lambda: rig.row(message).due_at == clock.ms + 600_000)
+            await until(lambda: rig.row(message).due_at == clock.ms + waits)
         assert rig.row(message).state == State.QUEUED
 
     asyncio.run(main())

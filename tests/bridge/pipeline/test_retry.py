@@ -38,7 +38,7 @@ BACKOFF = Backoff(first=4 * SECOND, ceiling=60 * SECOND, jitter=0.5)
     ],
 )
 def test_waits(rounds: int, chance: float, asked: float | None, wait: float) -> None:
-    """They double up to the ceiling, each cut by chance; a carrier's own wish counts where it is the longer one, up to the ceiling."""
+    """They double up to the ceiling, each cut by chance; a carrier's own longer wish counts, up to it too."""
     wish = None if asked is None else asked * SECOND
     assert BACKOFF.wait(rounds, chance, wish) == wait * SECOND
 

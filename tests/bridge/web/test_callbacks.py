@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bridge.carriers.base import Call, Forged, Received, Unreadable, Urls
-from bridge.carriers.generic import Generic
-from bridge.carriers.generic_settings import GenericSettings
+from bridge.carriers.generic.carrier import Generic
+from bridge.carriers.generic.settings import GenericSettings
 from bridge.clock import system_clock
 from bridge.model.errors import StoreUnavailable
 from bridge.model.message import Report

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.carriers.finding import short
-from bridge.carriers.generic_settings import News, Sign
+from bridge.carriers.generic.settings import News, Sign
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
-from bridge.carriers.maskyoo_news import OWN_ID, NewsReader
+from bridge.carriers.maskyoo.news import OWN_ID, NewsReader
 from bridge.carriers.wire import BadReply, Reply, unrepeated
 from bridge.fields import HttpHost, Pattern, Region, TimeZone, base_url
 from bridge.model.errors import ConfigError, InvalidNumber

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from bridge.carriers import smsc_callback
 from bridge.carriers.base import Recall, Received
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
-from bridge.carriers.smsc_codes import (
+from bridge.carriers.smsc import callback
+from bridge.carriers.smsc.codes import (
     ERRORS,
     NO_MESSAGE,
     NOT_DELETED,
@@ -31,7 +31,7 @@ from bridge.carriers.smsc_codes import (
     WAITING,
     Failure,
 )
-from bridge.carriers.smsc_news import NewsReader, digits, moment, number
+from bridge.carriers.smsc.news import NewsReader, digits, moment, number
 from bridge.carriers.wire import BadReply, NoAnswer, Reply
 from bridge.fields import HttpHost, Span, TimeZone, base_url
 from bridge.model.errors import Trouble
@@ -145,11 +145,11 @@ class Smsc(HttpCarrier):
 
     def receive(self, call: Call) -> Received:
         """Read a call: a status, a text from a phone, or the notice of a call, which is nothing to us."""
-        told = smsc_callback.fields(call.body)
-        about = smsc_callback.kind(told)
+        told = callback.fields(call.body)
+        about = callback.kind(told)
         if (key := self._settings.callback_key) is not None:
             algorithm = self._settings.callback_hash
-            smsc_callback.verify(told, about=about, algorithm=algorithm, key=key.get_secret_value())
+            callback.verify(told, about=about, algorithm=algorithm, key=key.get_secret_value())
         return self._news.called(told, about)
 
     async def states_of(self, texts: Sequence[Pending]) -> Sequence[Report]:

@@ -15,10 +15,10 @@ from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
 from bridge.carriers.finding import found, short
-from bridge.carriers.generic_news import NewsReader
-from bridge.carriers.generic_settings import GenericSettings
+from bridge.carriers.generic.news import NewsReader
+from bridge.carriers.generic.placeholders import Template
+from bridge.carriers.generic.settings import GenericSettings
 from bridge.carriers.http import HttpCarrier
-from bridge.carriers.placeholders import Template
 from bridge.carriers.wire import BadReply, Reply, basic, unrepeated
 from bridge.model.errors import ConfigError, InvalidNumber
 from bridge.model.message import Outcome, Verdict

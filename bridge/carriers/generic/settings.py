@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from bridge.carriers.generic.placeholders import names_in
 from bridge.carriers.http import UpstreamSettings
-from bridge.carriers.placeholders import names_in
 from bridge.fields import Listed, Pattern, Region, TimeZone, pattern
 from bridge.model.message import Verdict
 from bridge.model.state import State

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.carriers.base import Call
-    from bridge.carriers.generic_settings import GenericSettings
+    from bridge.carriers.generic.settings import GenericSettings
     from bridge.clock import Clock
 
 _log = get_logger(__name__)

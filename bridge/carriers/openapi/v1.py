@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from bridge.carriers.base import Recall
-from bridge.carriers.openapi_base import OpenApiCarrier, amount, window
-from bridge.carriers.openapi_news import found, good_id, moment, own_id
+from bridge.carriers.openapi.base import OpenApiCarrier, amount, window
+from bridge.carriers.openapi.news import found, good_id, moment, own_id
 from bridge.carriers.wire import BadReply, Reply
 from bridge.model.errors import InvalidNumber
 from bridge.model.message import Outcome, Report
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.carriers.base import CarrierSettings, Pending
-    from bridge.carriers.openapi_settings import PriorityName
+    from bridge.carriers.openapi.settings import PriorityName
     from bridge.clock import Clock
     from bridge.model.message import Outgoing
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from bridge.carriers.generic_settings import News
+from bridge.carriers.generic.settings import News
 from bridge.carriers.http import UpstreamSettings
 from bridge.fields import HttpHost, Pattern, Span
 from bridge.model.message import Priority

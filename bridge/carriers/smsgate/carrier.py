@@ -17,8 +17,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from bridge.carriers.base import Recall
 from bridge.carriers.http import HttpCarrier, UpstreamSettings
 from bridge.carriers.shared import Shared
-from bridge.carriers.smsgate_calls import EVENTS, RECEIVED, PhoneCalls
-from bridge.carriers.smsgate_cipher import encrypt
+from bridge.carriers.smsgate.calls import EVENTS, RECEIVED, PhoneCalls
+from bridge.carriers.smsgate.cipher import encrypt
 from bridge.carriers.wire import BadReply, NoAnswer, Reply, basic
 from bridge.fields import Span
 from bridge.model.errors import ConfigError, Trouble

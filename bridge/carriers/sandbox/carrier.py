@@ -1,7 +1,7 @@
 """A carrier without a network: phones are lines of a file (CONTRACT.md, "Sandbox outbox line").
 
 It takes our own id and writes none twice, also not after a restart; ``forgetful`` makes it one that does. What
-it answers and reports, a behaviour says (:mod:`bridge.carriers.behaviour`): one for all numbers, others by
+it answers and reports, a behaviour says (:mod:`bridge.carriers.sandbox.behaviour`): one for all numbers, others by
 number. Reports and replies wait in memory, so those still to come end with the process; a text that is sent
 again is reported on again. A report names the text by the carrier's id, ``sandbox-`` and ours, and by ours
 alone where the answer was lost. *N times* counts the tries of one text that this process saw.
@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from bridge.carriers.base import CarrierSettings
-from bridge.carriers.behaviour import Answer, Behaviour
-from bridge.carriers.outbox import Fate, Mark, Outbox
+from bridge.carriers.sandbox.behaviour import Answer, Behaviour
+from bridge.carriers.sandbox.outbox import Fate, Mark, Outbox
 from bridge.model.errors import ConfigError, Trouble
 from bridge.model.message import Inbound, Outcome, Report
 from bridge.telemetry import get_logger
 
 if TYPE_CHECKING:
     from bridge.carriers.base import Sink
-    from bridge.carriers.behaviour import Later
+    from bridge.carriers.sandbox.behaviour import Later
     from bridge.clock import Clock
     from bridge.model.message import Outgoing
     from bridge.model.state import State

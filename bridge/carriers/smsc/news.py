@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bridge.carriers import smsc_callback
 from bridge.carriers.base import Received
 from bridge.carriers.finding import short
-from bridge.carriers.smsc_codes import DETAILS, NOT_FOUND, STATES
+from bridge.carriers.smsc import callback
+from bridge.carriers.smsc.codes import DETAILS, NOT_FOUND, STATES
 from bridge.model.errors import InvalidNumber
 from bridge.model.message import Inbound, Report, split_recipient_id
 from bridge.model.numbers import parse_number
@@ -38,7 +38,7 @@ class NewsReader:
         """Read a call whose proof is checked."""
         if about == "waitcall":
             return Received()
-        plain = {name: smsc_callback.decoded(value, told) for name, value in told.items()}
+        plain = {name: callback.decoded(value, told) for name, value in told.items()}
         at = moment(plain.get("ts"))
         if about == "mes":
             sent = plain.get("sent") or plain.get("time")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.carriers.base import Call
-    from bridge.carriers.generic_settings import News
+    from bridge.carriers.generic.settings import News
     from bridge.clock import Clock
 
 _log = get_logger(__name__)

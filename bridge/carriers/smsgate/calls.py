@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.carriers.base import Forged, Received, Unreadable
-from bridge.carriers.smsgate_cipher import Undecipherable, decrypt, is_encrypted
+from bridge.carriers.smsgate.cipher import Undecipherable, decrypt, is_encrypted
 from bridge.model.message import Inbound, Report, split_recipient_id
 from bridge.model.state import State
 from bridge.telemetry import get_logger

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from bridge.carriers.base import Forged, Received, Unreadable
 from bridge.carriers.http import HttpCarrier
-from bridge.carriers.openapi_news import NewsReader, good_id
-from bridge.carriers.openapi_oauth import Tokens
-from bridge.carriers.openapi_settings import HOSTS, OAUTH_HOST, OpenApiSettings, official, sender_fault
+from bridge.carriers.openapi.news import NewsReader, good_id
+from bridge.carriers.openapi.oauth import Tokens
+from bridge.carriers.openapi.settings import HOSTS, OAUTH_HOST, OpenApiSettings, official, sender_fault
 from bridge.carriers.wire import BadReply, NoAnswer, Reply
 from bridge.fields import base_url
 from bridge.model.errors import ConfigError, Trouble

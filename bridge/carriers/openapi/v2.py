@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.carriers.openapi_base import OpenApiCarrier, window
-from bridge.carriers.openapi_news import found, good_id, moment, own_id
+from bridge.carriers.openapi.base import OpenApiCarrier, window
+from bridge.carriers.openapi.news import found, good_id, moment, own_id
 from bridge.carriers.wire import BadReply, Reply
 from bridge.model.message import Outcome, Report
 from bridge.model.numbers import country_of

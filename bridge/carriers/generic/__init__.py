@@ -1,0 +1,1 @@
+"""Any provider, from a table of the configuration alone: ``kind = "http"``."""

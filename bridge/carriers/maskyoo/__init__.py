@@ -1,0 +1,1 @@
+"""Maskyoo's SMS gateway: ``kind = "maskyoo"``."""

@@ -1,0 +1,1 @@
+"""openapi.com's SMS, in its two versions: ``kind = "openapi"``."""

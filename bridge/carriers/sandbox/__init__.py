@@ -1,0 +1,1 @@
+"""A network for trying out, with phones in a file: ``kind = "sandbox"``."""

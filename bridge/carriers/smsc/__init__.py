@@ -1,0 +1,1 @@
+"""SMSC (smsc.ru, smscentre.com and their sister sites): ``kind = "smsc"``."""

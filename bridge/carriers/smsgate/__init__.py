@@ -1,0 +1,1 @@
+"""SMS Gate, Android phones as carriers: ``kind = "smsgate"``."""
