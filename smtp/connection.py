@@ -348,7 +348,16 @@ class Connection(SMTP):
             self._failed(str(error or "closed"))
         if self._handler_coroutine is not None:
             super().connection_lost(error)
+            # What is left of a connection goes around in a circle, and the collector of those comes late: the mail that
+            # was on its way, what was not read, and TLS are let go here.
+            self._handler_coroutine.add_done_callback(self._forget)
+            self._handler_coroutine = None
+            self._reader.clear()
         self.transport = None
         if self._entered:
             self._frame.gate.leave(self._key)
         self._on_closed(self)
+
+    def _forget(self, _task: asyncio.Task[None]) -> None:
+        """Let the wire go, once nobody writes to it any more."""
+        del self._writer

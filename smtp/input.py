@@ -40,6 +40,10 @@ class Input(asyncio.StreamReader):
         self._maybe_resume_transport()
         return taken
 
+    def clear(self) -> None:
+        """Drop what nobody will ask for any more."""
+        self._buffer.clear()
+
     def move(self, transport: asyncio.Transport) -> None:
         """Pause and resume another transport from now on."""
         if self._paused:  # by what came right behind the handshake
