@@ -17,8 +17,8 @@ from bench import table
 from bridge.clock import system_clock
 from bridge.model.mail_policy import Proof
 from smtp.config import DnsSettings, SmtpSettings
-from smtp.entity import Entity
-from smtp.header import Header
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 from smtp.proof.author import author_of
 from smtp.proof.case import Envelope
 from smtp.proof.dns import Resolver

@@ -25,7 +25,7 @@ from bridge.model.text import normalised
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from smtp.header import Header
+    from smtp.mime.header import Header
 
 MARK: Final = "X-Smsbridge-Loop"
 """The field that our own mails carry: a mail with it is none that a person wrote."""

@@ -9,9 +9,9 @@ from bridge.model.errors import NoText
 from bridge.model.mail_policy import SubjectUse
 from bridge.model.text import clean
 from smtp.cutting.cut import Trimmed, cut, why_empty
-from smtp.length import fit
+from smtp.cutting.length import fit
+from smtp.cutting.subject import use_subject
 from smtp.options import NONE
-from smtp.subject import use_subject
 
 if TYPE_CHECKING:
     from bridge.model.mail_policy import MailPolicy

@@ -12,8 +12,8 @@ from bridge.model.text import measure
 from smtp import options
 from smtp.address import parse_phone, parse_recipient, redact_address
 from smtp.contacts import spellings
-from smtp.entity import Entity
-from smtp.header import Header
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 from smtp.places import Places
 from smtp.proof.author import author_of
 from smtp.reading import charset_for, most_parts, read

@@ -9,8 +9,8 @@ from bridge.model.errors import AutomaticMail, BridgeError, NoText
 from bridge.model.mail_policy import SubjectUse, Transliterate
 from smtp.automatic import why_automatic
 from smtp.compose import compose
-from smtp.content import ContentLimits, content_of, open_mail
 from smtp.key_in_mail import find_secret, redact
+from smtp.mime.content import ContentLimits, content_of, open_mail
 
 if TYPE_CHECKING:
     from bridge.calls.logins import Credentials
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from bridge.model.rules import AccountRules
     from smtp.compose import Composed
     from smtp.config import SmtpSettings
-    from smtp.content import Content
-    from smtp.header import Header
     from smtp.key_in_mail import SecretFound
+    from smtp.mime.content import Content
+    from smtp.mime.header import Header
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

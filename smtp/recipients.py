@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bridge.model.message import Receipt
     from smtp.address import Destination
     from smtp.house import House
-    from smtp.parameters import MailParameters, RecipientParameters
     from smtp.standing import Standing
+    from smtp.wire.parameters import MailParameters, RecipientParameters
 
 _NO_PHONES: Final = "the mail lists no phones"
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from bridge.doors import listen
 from bridge.fields import join_address
 from bridge.model.errors import ConfigError
-from smtp.client import Service
 from smtp.config import SmtpSettings
 from smtp.contacts import resolve
-from smtp.frame import Bounds, Frame
-from smtp.gate import Gate
 from smtp.house import House
 from smtp.places import Places
 from smtp.preview import preview
 from smtp.proof.dns import Resolver
 from smtp.proof.prove import Prover
-from smtp.protocol import MailProtocol
 from smtp.session import Conversation
 from smtp.standing import Senders
-from smtp.tls import Certificate
+from smtp.wire.client import Service
+from smtp.wire.frame import Bounds, Frame
+from smtp.wire.gate import Gate
+from smtp.wire.protocol import MailProtocol
+from smtp.wire.tls import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -16,12 +16,12 @@ from bridge.model.errors import BridgeError, InternalError, LoginFailed, ProofMi
 from bridge.telemetry import get_logger
 from smtp import options, replies
 from smtp.address import domain_of, parse_recipient
-from smtp.client import Service
-from smtp.content import open_mail
+from smtp.mime.content import open_mail
 from smtp.reading import charset_for, most_parts, read
 from smtp.recipients import Recipients
 from smtp.standing import Held
 from smtp.submission import DOOR, collapse_of, submission_of
+from smtp.wire.client import Service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from bridge.calls.logins import Credentials
     from bridge.calls.values import Caller
     from bridge.model.message import Receipt, Submission
-    from smtp.client import Client
     from smtp.house import House
-    from smtp.parameters import MailParameters, RecipientParameters
     from smtp.standing import Proven, Standing
+    from smtp.wire.client import Client
+    from smtp.wire.parameters import MailParameters, RecipientParameters
 
 _log = get_logger(__name__)
 
@@ -43,7 +43,7 @@ _TESTED: Final = "250 2.0.0 Tested: it would be accepted; nothing is sent"
 
 
 class Conversation:
-    """The decisions of one connection; see :class:`smtp.protocol.Conversation`."""
+    """The decisions of one connection; see :class:`smtp.wire.protocol.Conversation`."""
 
     def __init__(self, house: House) -> None:
         """Begin."""

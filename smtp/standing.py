@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from bridge.model.account import normalise_address
 from bridge.model.errors import ProofMissing, SenderRefused
 from bridge.model.mail_policy import Proof
-from smtp.client import Service
-from smtp.networks import is_within
 from smtp.proof.author import author_of
 from smtp.proof.case import Envelope
+from smtp.wire.client import Service
+from smtp.wire.networks import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from bridge.calls.values import Caller
     from bridge.model.account import Account, Directory, Mailbox
     from bridge.pipeline.snapshot import Snapshot
-    from smtp.client import Client
     from smtp.config import SmtpSettings
-    from smtp.header import Header
+    from smtp.mime.header import Header
     from smtp.proof.prove import Prover
+    from smtp.wire.client import Client
 
 IN_MAIL: Final = frozenset({Proof.DKIM, Proof.SPF, Proof.ARC, Proof.RELAY})
 """Proofs that are looked for only when the mail is there."""

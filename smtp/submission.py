@@ -6,14 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bridge.model.message import Addressee, Collapse, Priority, Submission
-from smtp.content import idempotency_key
+from smtp.mime.content import idempotency_key
 from smtp.options import NONE, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.model.mail_policy import MailPolicy
-    from smtp.content import Content
+    from smtp.mime.content import Content
 
 DOOR = "smtp"
 
@@ -38,7 +38,7 @@ def submission_of(
     """Return the submission of a mail from ``origin`` to numbers in E.164; ``text`` is what is sent of it.
 
     ``proof`` is how its sender was believed; ``reference`` is the sender's own, else the Message-ID stands for it.
-    ``subject`` and ``seal`` as in :func:`~smtp.content.idempotency_key`.
+    ``subject`` and ``seal`` as in :func:`~smtp.mime.content.idempotency_key`.
     """
     return Submission(
         account_id=account_id,

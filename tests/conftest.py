@@ -98,6 +98,21 @@ def store(sqlite_url: str, clock: HandClock) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.fixture(autouse=True)
+def _stores_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that leaves connections open: SQLite's would be told of in another one, where they are collected."""
+    opened: list[Store] = []
+    made = Store.__init__
+
+    def remembered(self: Store, *arguments: Any, **options: Any) -> None:
+        made(self, *arguments, **options)
+        opened.append(self)
+
+    monkeypatch.setattr(Store, "__init__", remembered)
+    yield
+    assert not [one.url for one in opened if one.engine.pool.checkedin() or one.engine.pool.checkedout()]
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def any_url(request: pytest.FixtureRequest) -> str:
     """The URL of a migrated database, of each kind in turn."""

@@ -61,8 +61,8 @@ from bridge.telemetry import Metrics
 from bridge.web.metrics import Waiting
 from smtp import replies
 from smtp.config import DnsSettings, DomainSettings, SmtpSettings, TlsSettings
-from smtp.frame import Frame
 from smtp.places import CARRIER_DOMAINS
+from smtp.wire.frame import Frame
 from tests.support.served import CONFIG, Served, environment, serving
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ from bench.mailfuzz.setting import PLACES, POLICIES
 from bench.mailfuzz.weighing import check, weigh_error, weigh_reply
 from bridge.model.account import normalise_address
 from bridge.model.errors import Refusal, SenderRefused
-from smtp import proxy, sasl
 from smtp.address import parse_phone, parse_recipient, redact_address
-from smtp.data import Data
-from smtp.entity import Entity
-from smtp.header import Header
-from smtp.parameters import read_mail_parameters, read_recipient_parameters
-from smtp.path import parse_path
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 from smtp.proof import mailboxes, results
 from smtp.proof.author import author_of
+from smtp.wire import proxy, sasl
+from smtp.wire.data import Data
+from smtp.wire.parameters import read_mail_parameters, read_recipient_parameters
+from smtp.wire.path import parse_path
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{3,14}")
 _QUOTING: Final = str.maketrans("", "", '"\\')

@@ -32,14 +32,14 @@ from bridge.pipeline.snapshot import Snapshot
 from bridge.store import accounts, schema
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
-from smtp.client import Service
 from smtp.contacts import resolve
-from smtp.frame import Frame
 from smtp.house import House
 from smtp.places import Places
 from smtp.proof.prove import Prover
 from smtp.session import Conversation
 from smtp.standing import Senders
+from smtp.wire.client import Service
+from smtp.wire.frame import Frame
 from tests.support.clock import HandClock
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from bench.mailfuzz import around, making, spoil, within
 from bench.mailfuzz.connections import Connections, fresh, fresh_proxied
 from bench.mailfuzz.pieces import PIECES
 from bench.mailfuzz.proofs import Proofs, fresh_mail, fresh_record
-from smtp.client import Service
+from smtp.wire.client import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

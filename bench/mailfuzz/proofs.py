@@ -13,9 +13,9 @@ from bench.mailfuzz.spoil import one
 from bench.mailfuzz.weighing import check, weigh_error
 from bridge.model.errors import BridgeError, DnsUnavailable, SenderRefused
 from bridge.model.mail_policy import Proof
-from smtp.content import read_content
-from smtp.entity import Entity
-from smtp.header import Header
+from smtp.mime.content import read_content
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 from smtp.proof.author import author_of
 from smtp.proof.case import Envelope
 from smtp.proof.dns import Kind, Records

@@ -6,13 +6,13 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from smtp.protocol import MailProtocol
+from smtp.wire.protocol import MailProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from smtp.frame import Frame
-    from smtp.protocol import Conversation
+    from smtp.wire.frame import Frame
+    from smtp.wire.protocol import Conversation
 
 _AT_ONCE: Final = 200
 """Turns of the loop that are waited without a pause: what takes longer waits for a thread."""

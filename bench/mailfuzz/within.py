@@ -17,16 +17,16 @@ from bridge.model.errors import (
     TextTooLong,
 )
 from bridge.model.text import clean, measure
-from smtp.content import ContentLimits, idempotency_key, read_content
 from smtp.cutting.cut import cut, why_empty
-from smtp.entity import Entity
-from smtp.header import Header, decode_words
+from smtp.cutting.length import fit
+from smtp.cutting.subject import use_subject
 from smtp.key_in_mail import find_secret
-from smtp.length import fit
+from smtp.mime.content import ContentLimits, idempotency_key, read_content
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header, decode_words
 from smtp.options import join
 from smtp.preview import preview
 from smtp.reading import read
-from smtp.subject import use_subject
 from smtp.submission import submission_of
 
 if TYPE_CHECKING:

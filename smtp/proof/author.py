@@ -7,7 +7,7 @@ from typing import Final
 
 from bridge.model.account import normalise_address
 from bridge.model.errors import SenderRefused
-from smtp.header import Header
+from smtp.mime.header import Header
 from smtp.proof import mailboxes
 
 # What nearly all mails have: an address, or one in angle brackets behind a plain or a quoted name.

@@ -11,7 +11,7 @@ from bridge.clock import Clock
 from bridge.model.errors import DnsUnavailable
 from bridge.model.mail_policy import Proof
 from smtp.config import SmtpSettings
-from smtp.header import Header
+from smtp.mime.header import Header
 from smtp.proof import arc, dkim, relay, spf
 from smtp.proof.alignment import Alignment
 from smtp.proof.case import Case, Envelope, Verdict

@@ -8,14 +8,14 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from smtp.entity import Entity
-from smtp.header import Header
-from smtp.networks import is_within
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 from smtp.proof import results
 from smtp.proof.case import Case, Verdict
 from smtp.proof.mailboxes import listed
 from smtp.proof.signature import relaxed
 from smtp.proof.word import vouched
+from smtp.wire.networks import is_within
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import uvloop
 
 from bridge.model.errors import Refusal
-from smtp import client as peers
-from smtp.frame import Bounds, Frame
-from smtp.parameters import MailParameters, RecipientParameters
-from smtp.protocol import MailProtocol
+from smtp.wire import client as peers
+from smtp.wire.frame import Bounds, Frame
+from smtp.wire.parameters import MailParameters, RecipientParameters
+from smtp.wire.protocol import MailProtocol
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Oops(Exception):
 
 
 class Double:
-    """Implements :class:`smtp.protocol.Conversation`: takes all, or what ``answers`` says, and keeps what it heard.
+    """Implements :class:`smtp.wire.protocol.Conversation`: takes all, or what ``answers`` says; keeps what it heard.
 
     An exception among the answers is raised. A step named in ``holds`` says in ``reached`` that it has come, and
     waits for its event.

@@ -26,8 +26,8 @@ from bridge.model.message import Priority
 from smtp.address import LONGEST, Destination, domain_of, parse_phone, parse_recipient, redact_address, unescape
 from smtp.config import DomainSettings, SmtpSettings
 from smtp.options import Options
-from smtp.path import parse_path
 from smtp.places import CARRIER_DOMAINS, Places
+from smtp.wire.path import parse_path
 
 PLACES = Places(
     SmtpSettings(

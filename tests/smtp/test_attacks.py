@@ -12,8 +12,8 @@ from bridge.calls.values import Caller, ContactEntry, GroupEntry
 from bridge.store import accounts
 from bridge.store.engine import Store
 from smtp import session
-from smtp.client import Client, Service
 from smtp.reading import Reading, read
+from smtp.wire.client import Client, Service
 from tests.smtp.test_session import GOOD, Desk, open_desk
 from tests.smtp.test_standing import STRANGER, allow, begin, mail, send
 from tests.support import texts

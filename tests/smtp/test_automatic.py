@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp.automatic import MARK, why_automatic
-from smtp.entity import Entity
-from smtp.header import Header
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 
 ANN = "ann@example.com"
 

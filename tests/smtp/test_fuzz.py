@@ -193,7 +193,7 @@ def test_what_a_layer_makes_of_an_input_is_looked_at(
     monkeypatch.setattr("bench.mailfuzz.around.author_of", lambda _: "eve@evil.test")
     with pytest.raises(Wrong, match="does not stand in"):
         look_author(0, b"From: ann@example.com\r\n")
-    monkeypatch.setattr("smtp.data._END", b"\r\n..\r\n")
+    monkeypatch.setattr("smtp.wire.data._END", b"\r\n..\r\n")
     with pytest.raises(Wrong, match="the end was not seen"):
         look_data(1, b"hello\r\n.\r\n")
 
@@ -206,7 +206,7 @@ def test_what_a_connection_says_is_looked_at(
     layer = layers["session"]
     assert watch.why(layer, 1, said) is None
     with monkeypatch.context() as patch:
-        patch.setattr("smtp.protocol.parse_path", lambda *_: 1 // 0)
+        patch.setattr("smtp.wire.protocol.parse_path", lambda *_: 1 // 0)
         assert isinstance(watch.why(layer, 1, said), ZeroDivisionError)
     with monkeypatch.context() as patch:
         patch.setattr("smtp.session.replies.RECIPIENT_OK", "451 4.3.0 Trouble on our side")

@@ -1,7 +1,7 @@
 """The whole way from a mail to what is sent of it, as a mailbox has it of which nothing was set.
 
 Of the mails in the folder ``mails`` those that lose a quote, a signature or the like have the text that is sent in
-``NAME.sent.txt``; of the others it is the text that :mod:`tests.smtp.test_content` expects.
+``NAME.sent.txt``; of the others it is the text that :mod:`tests.smtp.mime.test_content` expects.
 """
 
 from __future__ import annotations

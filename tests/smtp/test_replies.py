@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bridge.model import errors
 from bridge.model.errors import BridgeError, OperatorError, Refusal, tree
-from smtp import protocol, replies
+from smtp import replies
+from smtp.wire import protocol
 
 _LINE = re.compile(r"([245][0-9][0-9]) ([245])\.[0-9]{1,3}\.[0-9]{1,3} [ -~]+")
 """Reply code, enhanced code (RFC 3463, 2), text; nothing but printable ASCII."""

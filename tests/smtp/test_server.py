@@ -29,12 +29,12 @@ from bridge.store import accounts
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from smtp import replies, server
-from smtp.client import Service
 from smtp.config import SmtpSettings
 from smtp.preview import preview
 from smtp.server import MailDoor
+from smtp.wire.client import Service
 from tests.smtp.talk import LOOPS, Client, calling, run, until
-from tests.smtp.test_tls import trusting
+from tests.smtp.wire.test_tls import trusting
 from tests.support import certificates, texts
 from tests.support.logins import Hasher
 

@@ -25,17 +25,17 @@ from bridge.store import accounts, messages
 from bridge.store.engine import Store
 from bridge.telemetry import Metrics
 from smtp import replies
-from smtp.client import Client, Service
 from smtp.config import DnsSettings, SmtpSettings
 from smtp.contacts import resolve
 from smtp.house import House
-from smtp.networks import is_within
-from smtp.parameters import NO_MAIL_PARAMETERS, NO_RECIPIENT_PARAMETERS
 from smtp.places import Places
 from smtp.proof.dns import Resolver
 from smtp.proof.prove import Prover
 from smtp.session import Conversation
 from smtp.standing import Senders
+from smtp.wire.client import Client, Service
+from smtp.wire.networks import is_within
+from smtp.wire.parameters import NO_MAIL_PARAMETERS, NO_RECIPIENT_PARAMETERS
 from tests.support import texts
 from tests.support.clock import HandClock
 

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 from bridge.calls.passwords import HASHER
 from bridge.store import accounts, messages
 from bridge.store.engine import Store
-from smtp.client import Client, Service
-from smtp.parameters import NO_MAIL_PARAMETERS, NO_RECIPIENT_PARAMETERS, MailParameters, RecipientParameters
 from smtp.session import Conversation
+from smtp.wire.client import Client, Service
+from smtp.wire.parameters import NO_MAIL_PARAMETERS, NO_RECIPIENT_PARAMETERS, MailParameters, RecipientParameters
 from tests.smtp.test_session import GOOD, Desk, open_desk
 from tests.support.clock import HandClock
 

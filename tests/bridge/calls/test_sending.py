@@ -37,7 +37,7 @@ from bridge.model.when import Quiet, parse_hours
 from bridge.pipeline.accept import accept
 from bridge.store import accounts, messages, senders
 from bridge.store.engine import Connection
-from smtp.content import idempotency_key, read_content
+from smtp.mime.content import idempotency_key, read_content
 from tests.bridge.calls.office import Office
 from tests.support import texts
 from tests.support.texts import number

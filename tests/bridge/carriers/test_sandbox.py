@@ -14,9 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.carriers.base import CarrierSettings
+from bridge.carriers.sandbox import carrier as module
 from bridge.carriers.sandbox.behaviour import Behaviour
 from bridge.carriers.sandbox.carrier import Sandbox, SandboxSettings
-from bridge.carriers.sandbox import carrier as module
 from bridge.model.errors import ConfigError, InternalError, StoreUnavailable
 from bridge.model.message import Outcome, Outgoing, Verdict
 from bridge.model.state import State

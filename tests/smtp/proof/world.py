@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from bridge.model.mail_policy import Proof
 from smtp.config import DnsSettings, SmtpSettings
-from smtp.entity import Entity
-from smtp.header import Header
+from smtp.mime.entity import Entity
+from smtp.mime.header import Header
 from smtp.proof.author import author_of
 from smtp.proof.case import Envelope
 from smtp.proof.dns import Resolver
