@@ -110,7 +110,8 @@ def _stores_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(Store, "__init__", remembered)
     yield
-    assert not [one.url for one in opened if one.engine.pool.checkedin() or one.engine.pool.checkedout()]
+    pools: list[Any] = [one.engine.pool for one in opened]
+    assert not any(pool.checkedin() or pool.checkedout() for pool in pools)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -63,7 +63,10 @@ class Digests:
         """Send the digests of windows that are over. Returns how many. Raises what the writer does."""
         sent = 0
         while True:
-            looked, ended = await self._writer.run(partial(self._over, directory=self._snapshot.directory))
+            found = await self._writer.run(partial(self._over, directory=self._snapshot.directory))
+            if found is None:
+                return sent
+            looked, ended = found
             self._count(ended)
             sent += ended[SENT]
             if looked < _AT_ONCE:
@@ -75,9 +78,11 @@ class Digests:
             work = partial(self._before, targets=targets, directory=self._snapshot.directory)
             self._count(await self._writer.run(work))
 
-    def _over(self, connection: Connection, *, directory: Directory) -> tuple[int, Counter[str]]:
+    def _over(self, connection: Connection, *, directory: Directory) -> tuple[int, Counter[str]] | None:
+        # None where nothing was written: to the writer any other answer is a sign that the database can be.
         now = self._store.now(connection)
-        keys = storms.over(connection, now=now, limit=_AT_ONCE)
+        if not (keys := storms.over(connection, now=now, limit=_AT_ONCE)):
+            return None
         return len(keys), end(connection, keys, directory=directory, rules=self._rules, now=now)
 
     def _before(self, connection: Connection, *, targets: Sequence[Target], directory: Directory) -> Counter[str]:

@@ -323,7 +323,7 @@ def test_everything_wrong_is_told_at_once(read: Read) -> None:
         "databse: unknown key (did you mean database?); allowed: callbacks, ",
         "public_url: ",
         "default_region: 'Israel' is no ISO 3166 country code",
-        "smtp.listn: unknown key (did you mean listen?); allowed: domains, ",
+        "smtp.listn: unknown key (did you mean listen?); allowed: carrier_domains, ",
         "smtp.trusted_networks.0: ",
         "smtp.max_parts: Input should be greater than or equal to 1",
         'dispatch.lease: write a time span as "30s", "15m", "24h" or "2d"',

@@ -85,7 +85,7 @@ class Boxed(Served):
         """Make space again."""
         (self.small / "filler").unlink()
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it says that it can take mail; that it lives must hold anyway."""
         assert self.get("/health/live")[0] == 200
         code, _ = self.get("/health/ready")
@@ -150,7 +150,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert {send(served, serial)[:3] for serial in answered} == {"250"}
         answered.append("slow")
         assert send(served, "slow", "972502340099")[:3] == "250"
-        assert served.ready()
+        assert served.is_ready()
         served.await_texts(6)
         served.fill()
         refused = []
@@ -161,7 +161,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
                 continue
             assert reply == _TROUBLE
             refused.append(f"full {index}")
-            assert not served.ready()
+            assert not served.is_ready()
         assert len(refused) > 20
         assert served.get("/health/ready")[1] == '{"status":"fail","problems":["database: no space left"]}'
         assert served.metric("smsbridge_refused_total", door="smtp", reason="store_unavailable") == len(refused)
@@ -172,7 +172,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert logs(served, "store recovered") == []
 
         served.free()
-        until(served.ready, seconds=5)
+        until(served.is_ready, seconds=5)
         (line,) = logs(served, "store recovered")
         for serial in ("after", refused[0]):
             assert send(served, serial).startswith("250 2.0.0 ")
@@ -193,10 +193,10 @@ def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
         replies = []
         for index in range(30):
             replies.append(send(served, f"full {index}")[:3])
-            assert not served.ready()
+            assert not served.is_ready()
         assert "451" in replies
         served.free()
-        until(served.ready, seconds=5)
+        until(served.is_ready, seconds=5)
         served.await_texts(1 + replies.count("250"))
         until(lambda: settled(served), seconds=5)
         assert len(served.texts()) == 1 + replies.count("250")
@@ -233,9 +233,9 @@ def test_the_log_is_on_the_full_disk_too(tmp_path: Path) -> None:
         served.fill()
         replies = [send(served, f"full {index}") for index in range(80)]
         assert set(replies[40:]) == {_TROUBLE}
-        assert not served.ready()
+        assert not served.is_ready()
         served.free()
-        until(served.ready, seconds=5)
+        until(served.is_ready, seconds=5)
         assert send(served, "after")[:3] == "250"
         served.await_texts(2)
         assert served.stop() == 0
